@@ -1,0 +1,84 @@
+# make book | test | lab, and their parts: see `make help`.
+
+# The Python to make .venv with, if it is to be a particular one.
+PYTHON ?=
+# Who keeps an environment of their own (conda) runs everything with it: RUN=python
+RUN ?=
+
+SETUP := tools/setup_environment.py
+NAMES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
+MAKEFLAGS += --no-print-directory
+
+PY := $(or $(RUN),.venv/bin/python)
+NBVAL := $(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=60 \
+    -n 2 --dist loadscope -q chapters
+
+.PHONY: help book test lab check site setup clean clean-env
+
+help:
+	@echo 'make book       build the chapters and the site (the first time: install too)'
+	@echo 'make test       check and test everything'
+	@echo 'make lab        open the chapters in JupyterLab'
+	@echo 'make check      only ruff and mypy'
+	@echo 'make site       only the site, from the chapters as they are'
+	@echo 'make clean      remove what was built; make clean-env: .venv as well'
+	@echo
+	@echo 'PYTHON=python3.12 chooses a Python, TORCH_INDEX=... a smaller PyTorch (README),'
+	@echo 'RUN=python an environment of your own in place of .venv.'
+
+book: setup
+	@echo '[1/2] Running the chapters'
+	@$(PY) tools/book.py build
+	@echo '[2/2] Building the site'
+	@$(PY) tools/site.py
+
+test: check
+	@echo '[3/5] The tests'
+	@$(PY) -m pytest -n 2 --dist loadscope -q --cov --cov-report=term tests
+	@echo '[4/5] The notebooks: every output compared'
+	@$(NBVAL)
+	@echo '[5/5] The notebooks again, as on an older processor'
+	@ATEN_CPU_CAPABILITY=default $(NBVAL)
+
+check: setup
+	@echo '[1/5] Style'
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@echo '[2/5] Types'
+	@$(PY) -m mypy
+
+lab: setup
+	@$(PY) -m jupyterlab chapters
+
+site: setup
+	@$(PY) tools/site.py
+
+# Silent, and done in a tenth of a second, once .venv is as it should be.
+ifdef RUN
+setup:
+	@$(PY) $(SETUP) --check
+else
+setup:
+	@if [ -z "$(PYTHON)" ] && [ -x .venv/bin/python ]; then \
+	    .venv/bin/python $(SETUP) --ready 2>/dev/null && exit 0; \
+	    names=.venv/bin/python; \
+	fi; \
+	for python in $$names $(NAMES); do \
+	    if "$$python" $(SETUP) --suitable >/dev/null 2>&1; then \
+	        exec "$$python" $(SETUP); \
+	    fi; \
+	done; \
+	for python in $(NAMES); do \
+	    if "$$python" -c "" >/dev/null 2>&1; then exec "$$python" $(SETUP); fi; \
+	done; \
+	echo "No Python here (tried: $(NAMES)): install Python 3.11 to 3.13," \
+	    "or name yours: make book PYTHON=/path/to/python3" >&2; \
+	exit 1
+endif
+
+clean:
+	rm -rf site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .hypothesis .coverage .coverage.*
+
+clean-env: clean
+	rm -rf .venv

@@ -1,0 +1,147 @@
+"""JSON, as Burn writes it (serde_json 1.0.149): pretty, two spaces, no last newline.
+
+    struct     object, fields in order            {"weight": null}
+    sequence   array; empty ones are []           [1, 2]
+    float      the shortest text that reads back  0.1, 1e-7, 1e+21, 5.0
+               NaN and infinities                 null
+    bytes      array of integers                  [0, 0, 128, 63]
+    None and unit struct                          null
+
+JSON cannot tell a 32-bit float from a 64-bit one, so it is read as 64-bit. Of a
+repeated key the last counts. The whole file passes through memory: a stored byte
+takes up to 20 in the text. orjson writes and reads, because its floats are Rust's.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import orjson
+
+from d2lrec.dialect import dtype_to_wire
+from d2lrec.errors import CorruptRecord, Unrecordable
+from d2lrec.payload import Payload, Source
+from d2lrec.record import (
+    MAX_DEPTH,
+    Float32,
+    Param,
+    TensorData,
+    Unit,
+    children,
+    recognize,
+)
+
+
+def encode(tree: Any) -> list[bytes | Payload]:
+    """Write a tree as pretty JSON.
+
+    Args:
+        tree: Dicts, lists, scalars, `Param` and `TensorData`.
+
+    Returns:
+        The file's one part.
+
+    Raises:
+        Unrecordable: A value that JSON or a record has no place for.
+
+    >>> print(encode({"step": 300, "rates": [0.1, 1e-7]})[0].decode())
+    {
+      "step": 300,
+      "rates": [
+        0.1,
+        1e-7
+      ]
+    }
+    """
+    # Passed through: what is not listed in _plain, so that nothing is guessed.
+    option = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATACLASS
+    option |= orjson.OPT_PASSTHROUGH_DATETIME
+    try:
+        return [orjson.dumps(tree, default=_plain, option=option)]
+    except TypeError as error:  # orjson's errors are TypeErrors
+        raise Unrecordable(f"no JSON for this value: {error}.") from None
+
+
+def decode(source: Source) -> Any:
+    """Read one JSON value.
+
+    Args:
+        source: Where the text is; all of it must belong to the value.
+
+    Returns:
+        The tree: `Record` for objects, lists, scalars, `Param` and `TensorData`.
+
+    Raises:
+        CorruptRecord: With the offset where the text, or the path where the record,
+            goes wrong.
+
+    >>> from d2lrec.payload import Memory
+    >>> decode(Memory(b'{"a": [1, 0.5, null]}'))["a"]
+    [1, 0.5, None]
+    """
+    data = source.read(0, source.size)
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        what = f"line {error.lineno}, column {error.colno}: {error.msg}."
+        offset = len(error.doc[: error.pos].encode())
+        raise CorruptRecord(f"this is no JSON: {what}", offset=offset) from None
+    return _typed(tree, [])
+
+
+def _typed(value: Any, path: list[str | int]) -> Any:
+    if isinstance(value, list) and _is_flat(value):
+        return value  # the bytes of a tensor: many, and nothing to look into
+    if not isinstance(value, dict | list):
+        return value
+    if len(path) >= MAX_DEPTH:
+        raise CorruptRecord(f"nested deeper than {MAX_DEPTH} levels.", path=path)
+    below: list[Any] = []
+    for key, child in children(value):
+        path.append(key)
+        below.append(_typed(child, path))
+        path.pop()
+    if isinstance(value, list):
+        return below
+    return recognize(dict(zip(value, below, strict=True)), path, None)
+
+
+def _is_flat(values: list[Any]) -> bool:
+    return bool(values) and type(values[0]) is int and set(map(type, values)) == {int}
+
+
+def _plain(value: Any) -> Any:
+    """Tell orjson what the record's own types are in JSON."""
+    if isinstance(value, TensorData):
+        stored = b"".join(map(bytes, value.bytes.chunks()))
+        shape, dtype = list(value.shape), dtype_to_wire(value.dtype)
+        return {"bytes": list(stored), "shape": shape, "dtype": dtype}
+    if isinstance(value, Param):
+        return {"id": value.id, "param": value.tensor}
+    if isinstance(value, Float32):
+        return orjson.Fragment(_float32_text(value))
+    if isinstance(value, Unit):
+        return None
+    raise TypeError(f"a {type(value).__name__} has no place in a record")
+
+
+def _float32_text(value: float) -> str:
+    """Write the shortest decimal that reads back as the same 32-bit float.
+
+    Rust writes plain digits from 1e-6 up to 1e13 and an exponent outside.
+
+    >>> _float32_text(struct.unpack("f", struct.pack("f", 0.1))[0]), _float32_text(1e16)
+    ('0.1', '1e+16')
+    """
+    if value - value != 0:  # NaN or an infinity
+        return "null"
+    for digits in range(1, 10):
+        text = f"{value:.{digits - 1}e}"
+        if struct.pack("f", float(text)) == struct.pack("f", value):
+            break
+    mantissa, _, exponent = text.partition("e")
+    if value == 0 or -6 <= int(exponent) < 13:
+        plain = f"{float(text):.{max(digits - 1 - int(exponent), 1)}f}"
+        return plain
+    return f"{mantissa}e{int(exponent):+d}".replace("e-0", "e-")

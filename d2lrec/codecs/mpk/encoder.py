@@ -1,0 +1,161 @@
+"""Tree to MessagePack, in the shortest form of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from d2lrec.codecs.mpk.tags import NUMBERS
+from d2lrec.dialect import dtype_to_wire
+from d2lrec.errors import Unrecordable
+from d2lrec.payload import Payload
+from d2lrec.record import MAX_DEPTH, Float32, Param, TensorData, Unit
+
+# A byte string's length has 32 bits. Burn writes a wrong one from here on.
+MAX_BYTES = (1 << 32) - 1
+
+
+def encode(tree: Any) -> list[bytes | Payload]:
+    """Write a tree as MessagePack.
+
+    Args:
+        tree: Dicts, lists, scalars, `Param` and `TensorData`.
+
+    Returns:
+        The file's parts in order: headers, and between them the tensors' payloads.
+
+    Raises:
+        Unrecordable: A value that MessagePack or a record has no place for.
+
+    >>> encode({"step": 300, "done": True})
+    [b'\\x82\\xa4step\\xcd\\x01,\\xa4done\\xc3']
+    """
+    encoder = _Encoder()
+    encoder.value(tree)
+    encoder.parts.append(bytes(encoder.head))
+    return encoder.parts
+
+
+class _Encoder:
+    """Collects headers in `head`; a payload closes the head and stands by itself."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes | Payload] = []
+        self.head = bytearray()
+        self.path: list[str | int] = []
+
+    def value(self, value: Any) -> None:
+        write = _WRITERS.get(type(value))
+        if write is None:
+            write = next((w for t, w in _WRITERS.items() if isinstance(value, t)), None)
+        if write is None:
+            what = f"a {type(value).__name__} has no place in a record."
+            raise Unrecordable(what, path=self.path)
+        if len(self.path) > MAX_DEPTH:
+            raise Unrecordable(f"nested deeper than {MAX_DEPTH} levels.")
+        write(self, value)
+
+    def constant(self, value: bool | None) -> None:
+        self.head.append({None: 0xC0, False: 0xC2, True: 0xC3}[value])
+
+    def unit(self, _: Unit) -> None:
+        self.head.append(0x90)
+
+    def integer(self, value: int) -> None:
+        if -32 <= value < 128:  # the byte is the number: 07, ff
+            self.head.append(value & 0xFF)
+            return
+        # unsigned first, as rmp does: 200 is cc c8 and not d1 00 c8
+        tags = range(0xCC, 0xD0) if value >= 0 else range(0xD0, 0xD4)
+        for tag in tags:
+            bits = 8 * NUMBERS[tag].size
+            if -(1 << bits - 1) <= value < 1 << bits:
+                self.head.append(tag)
+                self.head += NUMBERS[tag].pack(value)
+                return
+        raise Unrecordable(
+            f"the integer {value} needs more than 64 bits.", path=self.path
+        )
+
+    def float64(self, value: float) -> None:
+        self.head.append(0xCB)
+        self.head += NUMBERS[0xCB].pack(value)
+
+    def float32(self, value: Float32) -> None:
+        try:
+            packed = NUMBERS[0xCA].pack(value)
+        except OverflowError:
+            what = f"{value!r} does not fit a 32-bit float."
+            raise Unrecordable(what, path=self.path) from None
+        self.head.append(0xCA)
+        self.head += packed
+
+    def string(self, value: str) -> None:
+        try:
+            utf8 = value.encode()
+        except UnicodeEncodeError:
+            what = f"{value!r} has no UTF-8 form."
+            raise Unrecordable(what, path=self.path) from None
+        self.length(len(utf8), 0xA0, 32, (0xD9, 0xDA, 0xDB))
+        self.head += utf8
+
+    def array(self, values: list[Any] | tuple[Any, ...]) -> None:
+        self.length(len(values), 0x90, 16, (0, 0xDC, 0xDD))
+        for index, value in enumerate(values):
+            self.entry(index, value)
+
+    def map(self, fields: dict[str, Any]) -> None:
+        self.length(len(fields), 0x80, 16, (0, 0xDE, 0xDF))
+        for key, value in fields.items():
+            if not isinstance(key, str):
+                what = f"the key {key!r} is not a string."
+                raise Unrecordable(what, path=self.path)
+            self.string(key)
+            self.entry(key, value)
+
+    def param(self, param: Param) -> None:
+        self.map({"id": param.id, "param": param.tensor})
+
+    def tensor(self, tensor: TensorData) -> None:
+        if tensor.bytes.nbytes > MAX_BYTES:
+            what = "the tensor has 4 GiB or more; MessagePack's length has 32 bits. "
+            raise Unrecordable(what + "Split it.", path=self.path)
+        self.head += b"\x83\xa5bytes"  # 83: map of 3; a5: string of 5
+        self.length(tensor.bytes.nbytes, 0, 0, (0xC4, 0xC5, 0xC6))
+        self.parts += [bytes(self.head), tensor.bytes]
+        self.head = bytearray(b"\xa5shape")
+        self.array(tensor.shape)
+        self.head += b"\xa5dtype"
+        self.value(dtype_to_wire(tensor.dtype))
+
+    def entry(self, key: str | int, value: Any) -> None:
+        self.path.append(key)
+        self.value(value)
+        self.path.pop()
+
+    def length(self, count: int, fix: int, below: int, tags: tuple[int, ...]) -> None:
+        if count < below:  # 82: map of 2; a3: string of 3
+            self.head.append(fix + count)
+            return
+        for tag, size in zip(tags, (1, 2, 4), strict=True):
+            if tag and count < 1 << 8 * size:
+                self.head.append(tag)
+                self.head += count.to_bytes(size, "big")
+                return
+        raise Unrecordable(f"{count} entries: 32 bits expected.", path=self.path)
+
+
+_WRITERS: dict[type, Callable[[_Encoder, Any], None]] = {
+    bool: _Encoder.constant,  # before int: a bool is an int
+    type(None): _Encoder.constant,
+    int: _Encoder.integer,
+    Float32: _Encoder.float32,  # before float
+    float: _Encoder.float64,
+    str: _Encoder.string,
+    list: _Encoder.array,
+    tuple: _Encoder.array,
+    dict: _Encoder.map,
+    Param: _Encoder.param,
+    TensorData: _Encoder.tensor,
+    Unit: _Encoder.unit,
+}

@@ -1,0 +1,157 @@
+"""From what a user records to the tree that a codec writes, and back.
+
+Wrapping leaves a tensor where it is and describes it; unwrapping gives each described
+tensor a `StoredTensor`, which reads its numbers when they are asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from d2lrec.errors import Path, Unrecordable
+from d2lrec.layers import into_record
+from d2lrec.precision import Settings
+from d2lrec.record import (
+    MAX_DEPTH,
+    PARAM_FIELDS,
+    TENSOR_FIELDS,
+    Float32,
+    Param,
+    Record,
+    RecordList,
+    TensorData,
+)
+from d2lrec.tensors import StoredTensor, wrap
+
+
+def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
+    """Make of anything recordable the tree that a codec writes.
+
+    Args:
+        item: Tensors, lists, tuples, dicts with string keys, dataclasses, numbers,
+            strings, booleans, None, modules and records, nested as you like.
+        settings: Which dtypes to store.
+        path: The item's place, for errors.
+
+    Returns:
+        The same tree with `TensorData` for tensors, and dicts for structs.
+
+    Raises:
+        Unrecordable: With the path of what cannot be recorded, and what to do.
+
+    >>> from d2lrec import FullPrecisionSettings
+    >>> into_tree({"pair": (1, 0.5)}, FullPrecisionSettings)
+    {'pair': [1, 0.5]}
+    """
+    if len(path) > MAX_DEPTH:
+        what = f"nested deeper than {MAX_DEPTH} levels, or a list that holds itself."
+        raise Unrecordable(what, path=path[:3])
+    if isinstance(item, Tensor):
+        return wrap(item, settings, path)
+    if isinstance(item, Param):
+        return Param(item.id, into_tree(item.tensor, settings, (*path, "param")))
+    if isinstance(item, Mapping):
+        return _struct(item, settings, path)
+    if isinstance(item, list | tuple):
+        return [into_tree(x, settings, (*path, i)) for i, x in enumerate(item)]
+    if isinstance(item, nn.Module):
+        return into_tree(into_record(item), settings, path)
+    if dataclasses.is_dataclass(item) and not isinstance(item, type):
+        names = [field.name for field in dataclasses.fields(item)]
+        return _struct({name: getattr(item, name) for name in names}, settings, path)
+    return _scalar(item, path)
+
+
+def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> dict[str, Any]:
+    for names in (PARAM_FIELDS, TENSOR_FIELDS):
+        if item.keys() == set(names):
+            what = f"a dict with the keys {', '.join(names)} would be read as a tensor."
+            raise Unrecordable(f"{what} Rename one of them.", path=path)
+    tree = {}
+    for key, value in item.items():
+        if not isinstance(key, str):
+            what = f"the key {key!r} is no string; a record's keys are field names."
+            raise Unrecordable(f"{what} Use {str(key)!r}, or a list.", path=path)
+        tree[key] = into_tree(value, settings, (*path, key))
+    return tree
+
+
+def _scalar(item: Any, path: Path) -> Any:
+    if item is None or isinstance(item, bool | str):
+        return item
+    if isinstance(item, np.bool_):
+        return bool(item)
+    if isinstance(item, np.float32):
+        return Float32(item)
+    if isinstance(item, numbers.Integral):
+        if not -(2**63) <= int(item) < 2**64:
+            what = f"the integer {item} needs more than 64 bits."
+            raise Unrecordable(f"{what} Record it as a string.", path=path)
+        return int(item)
+    if isinstance(item, float):
+        return item if isinstance(item, Float32) else float(item)
+    kind = type(item).__name__
+    what = f"a {kind} has no place in a record, which holds tensors, lists, "
+    what += "dicts, dataclasses, numbers, strings, booleans and None."
+    raise Unrecordable(f"{what} {_REMEDIES.get(kind, _REMEDY)}", path=path)
+
+
+_REMEDY = "Record the values that it is made of."
+_REMEDIES = {
+    "ndarray": "Use torch.from_numpy.",
+    "bytes": "Use torch.frombuffer(..., dtype=torch.uint8), or a string.",
+    "set": "Use a sorted list.",
+    "complex": "Use a pair of numbers.",
+    "PosixPath": "Use str(path).",
+}
+
+
+def from_tree(tree: Any, tensor: Callable[[TensorData, Path], Any]) -> Any:
+    """Replace what a codec found by what a user works with.
+
+    Args:
+        tree: What a codec's `decode` returned.
+        tensor: Makes something of each `TensorData`, given its path.
+
+    Returns:
+        `Record`s, lists, `Param`s, numbers (32-bit floats as `numpy.float32`),
+        strings, booleans, None, and what `tensor` made.
+    """
+    return _from_tree(tree, tensor, ())
+
+
+def _from_tree(tree: Any, tensor: Callable[[TensorData, Path], Any], path: Path) -> Any:
+    if isinstance(tree, TensorData):
+        return tensor(tree, path)
+    if isinstance(tree, Param):
+        return Param(tree.id, tensor(tree.tensor, path))
+    if isinstance(tree, dict):
+        pairs = tree.items()
+        return Record((key, _from_tree(x, tensor, (*path, key))) for key, x in pairs)
+    if isinstance(tree, list):
+        values = [_from_tree(x, tensor, (*path, i)) for i, x in enumerate(tree)]
+        # Structs and parameters print as a tree, a few tensors as themselves.
+        structs = any(isinstance(x, Record | RecordList | Param) for x in values)
+        return RecordList(values) if structs else values
+    if isinstance(tree, Float32):
+        return np.float32(tree)
+    return tree.tobytes() if hasattr(tree, "tobytes") else tree
+
+
+def stored(tree: Any, settings: Settings) -> Any:
+    """Give each tensor of a tree the form that reads its numbers when asked."""
+    return from_tree(tree, lambda data, path: StoredTensor(data, settings, tuple(path)))
+
+
+def loaded(tree: Any, settings: Settings, device: torch.device | str | None) -> Any:
+    """Read all tensors of a tree, in the settings' dtypes, to a device."""
+    return from_tree(
+        tree, lambda data, path: StoredTensor(data, settings, tuple(path)).load(device)
+    )

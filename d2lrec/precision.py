@@ -1,0 +1,44 @@
+"""Precision settings: which number types a recorder stores.
+
+Burn converts every float tensor to the settings' float type and every integer
+tensor to its integer type, whatever the precision of training; booleans stay
+(`crates/burn-core/src/record/settings.rs` and `tensor.rs`, 0.21.0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """The number types of a file.
+
+    Attributes:
+        name: Burn's name of the settings.
+        float_elem: Rust's name of the stored float type.
+        int_elem: Rust's name of the stored integer type.
+    """
+
+    name: str
+    float_elem: str
+    int_elem: str
+
+    def stored_dtype(self, dtype: str) -> str:
+        """Return the dtype that a tensor of `dtype` has in a file.
+
+        >>> FullPrecisionSettings.stored_dtype("F64")
+        'F32'
+        >>> FullPrecisionSettings.stored_dtype("U8")
+        'I32'
+        """
+        if dtype.startswith("Bool"):
+            return "Bool(Native)"
+        is_float = "F" in dtype  # F64, F32, F16, BF16, Flex32
+        return (self.float_elem if is_float else self.int_elem).upper()
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+FullPrecisionSettings = Settings("FullPrecisionSettings", "f32", "i32")

@@ -1,0 +1,219 @@
+"""Bytes and files: reading at any place, and saving so that nothing can be lost.
+
+A save writes a temporary file beside its place, flushes it to the disk, renames it,
+and flushes the folder. Until the rename the old file is untouched; after it the new
+one is whole. A temporary file is locked while its writer lives, so that the next
+save can tell what a killed one left behind from what another one is writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from d2lrec.errors import CorruptRecord, RecorderError, RecordNotFound
+from d2lrec.payload import Buffer, Payload
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: leftovers stay there
+    fcntl = None  # type: ignore[assignment]
+
+# Smaller buffers are gathered, so that ten thousand of them cost a few writes.
+GATHER = 1 << 20
+
+
+class FileSource:
+    """A file to read from at any offset; use it as a context manager.
+
+    Args:
+        path: The file.
+
+    Raises:
+        RecordNotFound: There is no such file.
+        RecorderError: It cannot be opened, or is no regular file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            if path.exists() and not path.is_file():
+                raise RecorderError("this is no regular file: a file expected.")
+            self._file: BinaryIO = open(path, "rb", buffering=0)
+        except FileNotFoundError:
+            raise RecordNotFound("no such file.") from None
+        except OSError as error:
+            raise RecorderError(f"cannot be opened: {error.strerror}.") from None
+        self.size = os.fstat(self._file.fileno()).st_size
+
+    def __enter__(self) -> FileSource:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return exactly `count` bytes from `offset`."""
+        data = bytearray(count)
+        self.read_into(offset, memoryview(data))
+        return bytes(data)
+
+    def read_into(self, offset: int, memory: memoryview) -> None:
+        """Fill `memory` with the bytes from `offset` on.
+
+        Raises:
+            CorruptRecord: The file became shorter since it was opened.
+        """
+        done = 0
+        try:
+            self._file.seek(offset)
+            while done < len(memory):
+                count = self._file.readinto(memory[done:])  # type: ignore[attr-defined]
+                if not count:
+                    break
+                done += count
+        except OSError as error:
+            raise RecorderError(f"cannot be read: {error.strerror}.") from None
+        if done < len(memory):
+            what = "the file became shorter while it was read."
+            raise CorruptRecord(what, offset=offset + done)
+
+
+def write_file(
+    path: Path, parts: Sequence[bytes | Payload], *, durable: bool = True
+) -> None:
+    """Save parts to a file: the old file or the new one, whatever happens in between.
+
+    Args:
+        path: Where to; missing folders are made, a link is followed.
+        parts: Headers and payloads, in order.
+        durable: Flush to the disk before and after the rename, so that the file also
+            survives a power cut.
+
+    Raises:
+        RecorderError: The system refused. The old file, if there was one, is whole.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file():
+            raise RecorderError("this is no regular file and will not be replaced.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(target)
+        with _temporary(target) as (name, file):
+            _reserve(file, sum(map(_size, parts)))
+            for buffer in _gather(parts):
+                _write(file, buffer)
+            if durable:
+                os.fsync(file)
+            os.replace(name, target)
+    except OSError as error:
+        unchanged = "What was there before is unchanged."
+        raise RecorderError(f"cannot be saved: {error.strerror}. {unchanged}") from None
+    if durable:
+        _flush_folder(target.parent)
+
+
+def _size(part: bytes | Payload) -> int:
+    return len(part) if isinstance(part, bytes) else part.nbytes
+
+
+def _gather(parts: Sequence[bytes | Payload]) -> Iterator[Buffer]:
+    """Join small buffers, pass large ones on as they are."""
+    small = bytearray()
+    for part in parts:
+        for buffer in [part] if isinstance(part, bytes) else part.chunks():
+            if len(buffer) < GATHER:
+                small += buffer
+            if len(small) >= GATHER or len(buffer) >= GATHER:
+                yield small
+                small = bytearray()
+            if len(buffer) >= GATHER:
+                yield buffer
+    yield small
+
+
+def _write(file: int, buffer: Buffer) -> None:
+    left = memoryview(buffer)
+    while len(left):  # one write takes at most 2 GiB
+        left = left[os.write(file, left) :]
+
+
+def _reserve(file: int, size: int) -> None:
+    """Take the space first: a full disk is known before a byte is written."""
+    if size and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:
+            if error.errno == 28:  # ENOSPC; others: not every file system can
+                raise
+
+
+def _prefix(target: Path) -> str:
+    # Short whatever the target's name, since names end at 255 bytes.
+    return f".d2lrec-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
+
+
+@contextlib.contextmanager
+def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
+    """Open a new locked file beside `target`; remove it unless it was renamed."""
+    while True:
+        name = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        file = os.open(name, flags, 0o666)  # the umask takes its share
+        try:
+            # Another save may have cleared the file before it was locked.
+            if _lock(file) and os.fstat(file).st_nlink:
+                yield name, file
+                return
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            os.close(file)
+
+
+def _lock(file: int) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _clear_leftovers(target: Path) -> None:
+    """Remove temporary files of this target whose writers are gone."""
+    for name in target.parent.glob(f"{_prefix(target)}*.tmp") if fcntl else ():
+        with contextlib.suppress(OSError):
+            file = os.open(name, os.O_RDONLY)
+            try:
+                if stat.S_ISREG(os.fstat(file).st_mode) and _lock(file):
+                    os.unlink(name)
+            finally:
+                os.close(file)
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        what = f"saved, but its folder could not be flushed: {error.strerror}."
+        raise RecorderError(f"{what} A power cut may undo the save.") from None

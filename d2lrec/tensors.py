@@ -1,0 +1,222 @@
+"""PyTorch tensors and the bytes that stand for them in a file.
+
+A file has every tensor row-major, little-endian and in the dtype that the settings
+name. A tensor that is so already is written from its own memory; any other passes
+through one buffer of at most 16 MiB. Loading reads into the tensor's memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from d2lrec.errors import CorruptRecord, Path, Unrecordable
+from d2lrec.payload import CHUNK, Buffer
+from d2lrec.precision import Settings
+from d2lrec.record import TensorData
+
+# Burn's name -> torch's dtype. Flex32 is stored as 32-bit floats.
+TORCH_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "Flex32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U64": torch.uint64,
+    "U32": torch.uint32,
+    "U16": torch.uint16,
+    "U8": torch.uint8,
+    "Bool(Native)": torch.bool,
+    "Bool(U8)": torch.uint8,
+    "Bool(U32)": torch.int32,
+}
+BURN_DTYPES = {
+    dtype: name
+    for name, dtype in TORCH_DTYPES.items()
+    if name != "Flex32" and name not in ("Bool(U8)", "Bool(U32)")
+}
+
+
+def wrap(tensor: Tensor, settings: Settings, path: Path) -> TensorData:
+    """Describe a tensor as a file will have it; nothing is copied yet.
+
+    Args:
+        tensor: Any strided tensor of floats, integers or booleans, on any device.
+        settings: Which dtypes to store.
+        path: Its place in the tree, for errors.
+
+    Returns:
+        Shape, stored dtype, and a payload that converts when it is written.
+
+    Raises:
+        Unrecordable: The tensor has no values (meta), no plain layout (sparse), no
+            dtype of Burn's (complex), or an integer that the settings cannot hold.
+    """
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        what = "a sparse or quantized tensor has no place in a record."
+        raise Unrecordable(f"{what} Use .to_dense() or .dequantize().", path=path)
+    if tensor.is_meta:
+        what = "the tensor is on the meta device and has no values yet."
+        raise Unrecordable(f"{what} Materialize the model first.", path=path)
+    name = BURN_DTYPES.get(tensor.dtype)
+    if name is None:
+        what = f"Burn has no tensor of {tensor.dtype}."
+        advice = "Convert it to floats, integers or booleans first."
+        raise Unrecordable(f"{what} {advice}", path=path)
+    stored = settings.stored_dtype(name)
+    misfit = integer_misfit(tensor, TORCH_DTYPES[stored])
+    if misfit is not None:
+        what = f"the integer {misfit} does not fit {stored}, which {settings} store."
+        raise Unrecordable(f"{what} Record it as a float tensor.", path=path)
+    payload = TensorPayload(tensor.detach(), TORCH_DTYPES[stored])
+    return TensorData(payload, tuple(tensor.shape), stored)
+
+
+def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
+    """Return an integer of `tensor` that `dtype` cannot hold, or None.
+
+    >>> integer_misfit(torch.tensor([1, 2**31]), torch.int32)
+    2147483648
+    """
+    if tensor.dtype.is_floating_point or tensor.dtype == dtype or not tensor.numel():
+        return None
+    if tensor.dtype == torch.bool or dtype.is_floating_point:
+        return None
+    wide = tensor.to(torch.int64)
+    lowest, highest = (int(value) for value in torch.aminmax(wide))
+    if tensor.dtype == torch.uint64 and lowest < 0:  # beyond 2**63: wrapped around
+        return lowest + 2**64
+    limits = torch.iinfo(dtype)
+    if lowest < limits.min:
+        return lowest
+    return highest if highest > limits.max else None
+
+
+def memory_of(tensor: Tensor) -> memoryview:
+    """Return the bytes of a contiguous CPU tensor, shared with it."""
+    flat = tensor.detach().view(-1).view(torch.uint8)
+    return memoryview(flat.numpy())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorPayload:
+    """The bytes of a tensor in the dtype of the file."""
+
+    tensor: Tensor
+    dtype: torch.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes there are in the file."""
+        return self.tensor.numel() * self.dtype.itemsize
+
+    def chunks(self) -> Iterator[Buffer]:
+        """Yield the tensor's own memory, or converted pieces in one shared buffer."""
+        tensor = self.tensor
+        plain = tensor.is_contiguous() and tensor.dtype == self.dtype
+        if plain and tensor.is_cpu and not tensor.is_neg():
+            yield memory_of(tensor)
+            return
+        limit = min(CHUNK // self.dtype.itemsize, tensor.numel())
+        buffer = torch.empty(limit, dtype=self.dtype)
+        for piece in _pieces(tensor, limit):
+            part = buffer[: piece.numel()]
+            part.view(piece.shape).copy_(piece)
+            yield memory_of(part)
+
+    def read_into(self, memory: memoryview) -> None:
+        """Fill `memory` with the bytes."""
+        start = 0
+        for chunk in self.chunks():
+            memory[start : start + len(chunk)] = chunk
+            start += len(chunk)
+
+
+def _pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
+    """Cut a tensor along its first dimensions into pieces of at most `limit` numbers."""
+    if tensor.numel() <= limit:
+        yield tensor
+        return
+    row = math.prod(tensor.shape[1:])
+    if row > limit:
+        for part in tensor:
+            yield from _pieces(part, limit)
+    else:
+        yield from tensor.split(limit // row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredTensor:
+    """A tensor of a file that has not been read: its shape, its dtype, its place.
+
+    Attributes:
+        data: What the file says of it.
+        settings: The recorder's settings; they give the dtype it is loaded in.
+        path: Its place in the tree, for errors.
+    """
+
+    data: TensorData
+    settings: Settings
+    path: tuple[str | int, ...]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Its sizes."""
+        return torch.Size(self.data.shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype that loading gives."""
+        return TORCH_DTYPES[self.settings.stored_dtype(self.data.dtype)]
+
+    def load(self, device: torch.device | str | None = None) -> Tensor:
+        """Read it into a new tensor, in the settings' dtype.
+
+        Raises:
+            CorruptRecord: A boolean that is neither 0 nor 1, or a file that was cut
+                short meanwhile.
+            Unrecordable: An integer that the settings cannot hold.
+        """
+        stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
+        self.data.bytes.read_into(memory_of(stored))
+        if self.data.dtype.startswith("Bool"):
+            self._check_booleans(stored)
+        misfit = integer_misfit(stored, self.dtype)
+        if misfit is not None:
+            what = f"the integer {misfit} does not fit {self.dtype},"
+            what += f" in which {self.settings} load integers."
+            raise Unrecordable(what, path=self.path)
+        return stored.to(device=device, dtype=self.dtype)
+
+    def copy_into(self, target: Tensor) -> None:
+        """Read it into an existing tensor of the same shape.
+
+        A tensor with the file's dtype and order is filled from the file itself.
+        """
+        direct = target.is_cpu and target.is_contiguous() and target.dtype == self.dtype
+        if direct and TORCH_DTYPES[self.data.dtype] == self.dtype and self.plain:
+            self.data.bytes.read_into(memory_of(target))
+            torch.autograd.graph.increment_version(target)
+        else:
+            target.copy_(self.load())
+
+    @property
+    def plain(self) -> bool:
+        """Whether every pattern of bits is a value: so for floats, not for booleans."""
+        return self.dtype.is_floating_point
+
+    def _check_booleans(self, stored: Tensor) -> None:
+        codes = stored.view(torch.uint8) if stored.dtype == torch.bool else stored
+        wrong = codes[(codes != 0) & (codes != 1)]
+        if wrong.numel():
+            what = f"a boolean is stored as {int(wrong[0])}: 0 or 1 expected."
+            offset = getattr(self.data.bytes, "offset", None)
+            raise CorruptRecord(what, path=self.path, offset=offset)

@@ -1,0 +1,3 @@
+"""A stand-in for the library, with one constant to change."""
+
+LIMIT = 7

@@ -1,0 +1,1 @@
+"""How the book is made. Neither the library nor a chapter imports this package."""

@@ -1,0 +1,99 @@
+"""From a chapter and its outputs to the files of each language."""
+
+from __future__ import annotations
+
+import nbformat
+
+from tools.chapter import INDEX, LANGUAGES, Chapter, Code
+from tools.prose import join_lines
+
+NAMES = {"en": "English", "zh": "中文"}
+CONTENTS = {"en": "Contents", "zh": "目录"}
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def build_files(chapter: Chapter, outputs: list[list[dict]]) -> dict[str, str]:
+    """The texts of a chapter's files, by their paths below ``chapters/``."""
+    if chapter.name == INDEX:
+        return {f"{lang}/index.md": _page(chapter, lang) for lang in LANGUAGES}
+    files = {}
+    for lang in LANGUAGES:
+        notebook = _notebook(chapter, outputs, lang)
+        nbformat.validate(notebook)
+        files[f"{lang}/{chapter.name}.ipynb"] = dump(notebook)
+    return files
+
+
+def file_name(name: str) -> str:
+    """What a source's file is called in either language."""
+    return "index.md" if name == INDEX else f"{name}.ipynb"
+
+
+def dump(notebook: dict) -> str:
+    """A notebook as the text that Jupyter itself would write."""
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def summary(chapters: list[Chapter], lang: str) -> str:
+    """A language's table of contents, in mdBook's form."""
+    lines = [f"# {CONTENTS[lang]}", ""]
+    for chapter in chapters:
+        link = f"[{chapter.title(lang)}]({file_name(chapter.name)})"
+        lines += [link, ""] if chapter.name == INDEX else [f"- {link}"]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _switch(chapter: Chapter, lang: str) -> str:
+    """The line that names this language and links to the other one."""
+    return " · ".join(
+        f"**{NAMES[other]}**"
+        if other == lang
+        else f"[{NAMES[other]}](../{other}/{file_name(chapter.name)})"
+        for other in LANGUAGES
+    )
+
+
+def _page(chapter: Chapter, lang: str) -> str:
+    blocks = [_switch(chapter, lang)]
+    blocks += [join_lines(pair[lang].source, lang) for pair in chapter.pairs]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _notebook(chapter: Chapter, outputs: list[list[dict]], lang: str) -> dict:
+    cells = [_markdown(_switch(chapter, lang), f"{chapter.slug}-00")]
+    results = iter(outputs)
+    count = 0
+    for number, part in enumerate(chapter.parts, 1):
+        name = f"{chapter.slug}-{number:02d}"
+        if isinstance(part, Code):
+            count += 1
+            cells.append(_code(part, name, count, next(results)))
+        else:
+            cells.append(_markdown(join_lines(part[lang].source, lang), name))
+    metadata = {
+        "d2lrec": {"lang": lang},
+        "kernelspec": KERNEL,
+        "language_info": {"name": "python"},
+    }
+    version = {"nbformat": 4, "nbformat_minor": 5}
+    return nbformat.from_dict({"cells": cells, "metadata": metadata} | version)
+
+
+def _markdown(source: str, name: str) -> dict:
+    return {
+        "cell_type": "markdown",
+        "id": name,
+        "metadata": {},
+        "source": source,
+    }
+
+
+def _code(part: Code, name: str, count: int, outputs: list[dict]) -> dict:
+    return {
+        "cell_type": "code",
+        "execution_count": count,
+        "id": name,
+        "metadata": {"tags": list(part.tags)} if part.tags else {},
+        "outputs": outputs,
+        "source": part.source,
+    }
