@@ -34,7 +34,7 @@ book: setup
 
 test: check
 	@echo '[3/5] The tests'
-	@$(PY) -m pytest -n 2 --dist loadscope -q --cov --cov-report=term tests
+	@$(PY) -m pytest -n 2 --dist loadscope -q --cov --cov-report=term
 	@echo '[4/5] The notebooks: every output compared'
 	@$(NBVAL)
 	@echo '[5/5] The notebooks again, as on an older processor'

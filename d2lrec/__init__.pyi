@@ -4,10 +4,10 @@ from .errors import RecordMismatch as RecordMismatch
 from .errors import RecordNotFound as RecordNotFound
 from .errors import Unrecordable as Unrecordable
 from .ids import seed_ids as seed_ids
-from .layers import into_record as into_record
-from .loading import LoadPlan as LoadPlan
 from .loading import load_record as load_record
-from .loading import plan_load as plan_load
+from .matching import LoadPlan as LoadPlan
+from .matching import plan_load as plan_load
+from .places import into_record as into_record
 from .precision import FullPrecisionSettings as FullPrecisionSettings
 from .precision import Settings as Settings
 from .record import Param as Param

@@ -22,7 +22,7 @@ def seed_ids(seed: int) -> None:
 
     >>> seed_ids(0)
     >>> new_id()
-    'mn52icm4fljs2'
+    'pk3ipm5udufm4'
     """
     _generator.seed(seed)
 

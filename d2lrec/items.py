@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from d2lrec.errors import Path, Unrecordable
-from d2lrec.layers import into_record
+from d2lrec.places import into_record
 from d2lrec.precision import Settings
 from d2lrec.record import (
     MAX_DEPTH,

@@ -167,11 +167,10 @@ class PrettyJsonFileRecorder(FileRecorder):
 
 
 DefaultFileRecorder = NamedMpkFileRecorder
+_DEFAULT = DefaultFileRecorder()
 
 
-def save_file(
-    item: Any, path: StrPath, recorder: FileRecorder = NamedMpkFileRecorder()
-) -> Path:
+def save_file(item: Any, path: StrPath, recorder: FileRecorder = _DEFAULT) -> Path:
     """Save a module's record, or anything recordable, to a file.
 
     Args:
@@ -199,7 +198,7 @@ def save_file(
 def load_file(
     module: Module,
     path: StrPath,
-    recorder: FileRecorder = NamedMpkFileRecorder(),
+    recorder: FileRecorder = _DEFAULT,
     *,
     device: torch.device | str | None = None,
     strict: bool = True,

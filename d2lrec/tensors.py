@@ -103,7 +103,7 @@ def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
 def memory_of(tensor: Tensor) -> memoryview:
     """Return the bytes of a contiguous CPU tensor, shared with it."""
     flat = tensor.detach().view(-1).view(torch.uint8)
-    return memoryview(flat.numpy())
+    return flat.numpy().data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,7 @@ class TensorPayload:
 
 
 def _pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
-    """Cut a tensor along its first dimensions into pieces of at most `limit` numbers."""
+    """Cut a tensor along its first dimensions into pieces of at most `limit`."""
     if tensor.numel() <= limit:
         yield tensor
         return
@@ -150,7 +150,7 @@ def _pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
         for part in tensor:
             yield from _pieces(part, limit)
     else:
-        yield from tensor.split(limit // row)
+        yield from torch.split(tensor, limit // row)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

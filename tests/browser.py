@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parent.parent
+OTHER = {"en": "zh", "zh": "en"}
+LANGUAGES = tuple(OTHER)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",
@@ -20,6 +24,18 @@ FLAGS = [
     "--disable-sync",
     "--disable-quic",
 ]
+
+
+def notebooks(language: str) -> dict[str, dict]:
+    """Return every notebook of a language, by its name."""
+    paths = sorted((ROOT / "chapters" / language).glob("*.ipynb"))
+    assert paths, "no notebooks: run `make book`"
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in paths}
+
+
+def outputs(notebook: dict) -> list[dict]:
+    """Return every output of a notebook, in order."""
+    return [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
 
 
 @contextmanager

@@ -132,7 +132,8 @@ def read_chapter(path: Path) -> Chapter:
     except MystMetadataParsingError as error:
         line = re.search(r"line (\d+)", str(error))
         at = int(line[1]) if line else 1
-        raise BookError([Problem(label, at, f"cannot be read: {error}")]) from None
+        what = str(error).splitlines()[0]
+        raise BookError([Problem(label, at, f"cannot be read: {what}")]) from None
     lines = text.splitlines()
     starts = notebook.metadata["source_map"]
     blocks, problems = [], []
@@ -169,6 +170,8 @@ def _block(cell: dict, line: int) -> tuple[Prose | Code, str]:
         if odd:
             names = ", ".join(sorted(odd))
             return code, f"unknown cell option or tag: {names}. Known: {sorted(TAGS)}."
+        if re.search(r"^(\+\+\+ \{|```)", source, re.MULTILINE):
+            return code, "the code cell is not closed: expected a line ``` at its end."
         return code, "" if source.strip() else "an empty code cell. Remove it."
     prose = Prose(metadata.get("lang", ""), source, line)
     if cell["cell_type"] != "markdown" or prose.lang not in LANGUAGES:
@@ -177,6 +180,8 @@ def _block(cell: dict, line: int) -> tuple[Prose | Code, str]:
             f"a block of prose with {found}: expected a line "
             '+++ {"lang": "en"} or +++ {"lang": "zh"} before it.'
         )
+    if "{code-cell}" in source:
+        return prose, "a code cell inside prose: begin ```{code-cell} in column one."
     return prose, ""
 
 

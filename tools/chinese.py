@@ -73,7 +73,8 @@ def _check_chinese(chapter: Chapter, facts: Facts) -> Iterator[Problem]:
     for line in facts.lines:
         chinese = HAS_CHINESE.search(line.text)
         if not chinese:
-            if len(WORDS.findall(line.unlinked)) > 2:
+            words = len(WORDS.findall(line.unlinked))
+            if words > 2 or (words and line.unlinked.strip()[-1] in ".!?"):
                 text = f"no Chinese in a Chinese block: {line.text[:40]!r}"
                 yield chapter.problem(line.line, text)
             continue

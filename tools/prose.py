@@ -20,7 +20,7 @@ CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 WIDE = CJK + "\u3000-\u303f\uff00-\uffef\u2018\u2019\u201c\u201d\u2014\u2026"
 CODE = "\ue000"  # stands for a span of inline code in a line of text
 NUMBER = re.compile(r"(?<![A-Za-z_\d.])\d+(?:[,_\u202f]\d{3}(?!\d))*(?:\.\d+)*")
-TAG = re.compile(r"</?([a-zA-Z][\w-]*)")
+TAG = re.compile(r"<([a-zA-Z][\w-]*)")
 NAMES = {"en": "English", "zh": "Chinese"}
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -73,7 +73,7 @@ def read_prose(prose: Prose) -> Facts:
             stack[-1][1] += 1
         elif token.type.endswith("_list_close"):
             start, count = stack.pop()
-            facts.add("list", f"{count} items", start)
+            facts.add("list", _many(count, "item"), start)
         elif token.type == "table_open":
             stack.append([line, 0, 0])
         elif token.type == "tr_open":
@@ -82,7 +82,8 @@ def read_prose(prose: Prose) -> Facts:
             stack[-1][2] += 1
         elif token.type == "table_close":
             start, rows, cells = stack.pop()
-            facts.add("table", f"{rows} rows of {cells // rows} columns", start)
+            size = f"{_many(rows, 'row')} of {_many(cells // rows, 'column')}"
+            facts.add("table", size, start)
         elif token.type == "fence":
             facts.add("code block", token.info.strip() or "(no language)", line)
         elif token.type == "html_block":
@@ -170,6 +171,10 @@ def _compare_order(
                 "Make them equal.",
             )
             return
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" + ("s" if count != 1 else "")
 
 
 def _times(count: int) -> str:
