@@ -2,6 +2,8 @@
 
 # The Python to make .venv with, if it is to be a particular one.
 PYTHON ?=
+# Options for JupyterLab: make lab ARGS=--no-browser
+ARGS ?=
 # Who keeps an environment of their own (conda) runs everything with it: RUN=python
 RUN ?=
 
@@ -10,6 +12,7 @@ NAMES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
 MAKEFLAGS += --no-print-directory
 
 PY := $(or $(RUN),.venv/bin/python)
+LANGUAGE := $(if $(filter zh%,$(LC_ALL) $(LC_MESSAGES) $(LANG)),zh,en)
 NBVAL := $(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=60 \
     -n 2 --dist loadscope -q chapters
 
@@ -48,7 +51,8 @@ check: setup
 	@$(PY) -m mypy
 
 lab: setup
-	@$(PY) -m jupyterlab chapters
+	@$(PY) -m jupyterlab --LabApp.app_settings_dir=tools/lab \
+	    --LabApp.default_url=/lab/tree/$(LANGUAGE)/index.md $(ARGS) chapters
 
 site: setup
 	@$(PY) tools/site.py

@@ -160,6 +160,10 @@ STYLE = {
         "行得通Ａ。",
         "a full-width letter or digit Ａ: write it half-width: …行得通Ａ。…",
     ),
+    "math": (
+        "行$x$通。",
+        "math between dollar signs, which the site does not show: …行$x$通。…",
+    ),
     "emphasis": (
         "**行（x）**通。",
         "marks of emphasis that do not render: …**行（x）**通。…",

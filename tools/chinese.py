@@ -45,7 +45,14 @@ RULES = {
         "[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]"
     ),
 }
-UNRENDERED = re.compile(r"\*\*|(?<!\s)\*(?!\s)|(?<![\s\w])\*\w")
+BOTH = {
+    "marks of emphasis that do not render": re.compile(
+        r"\*\*|(?<!\s)\*(?!\s)|(?<![\s\w])\*\w"
+    ),
+    "math between dollar signs, which the site does not show": re.compile(
+        r"\$[^$\n]+\$"
+    ),
+}
 
 
 def check_pair_style(chapter: Chapter, pair: Pair) -> Iterator[Problem]:
@@ -60,13 +67,12 @@ def check_pair_style(chapter: Chapter, pair: Pair) -> Iterator[Problem]:
             text = f"Chinese in an English block: {_around(line.text, found[0])}"
             yield chapter.problem(line.line, text)
     yield from _check_chinese(chapter, chinese)
-    for facts in (english, chinese):
-        for line in facts.lines:
-            if found := UNRENDERED.search(line.text):
+    for line in english.lines + chinese.lines:
+        for what, pattern in BOTH.items():
+            if found := pattern.search(line.text):
                 at = line.line + line.text[: found.start()].count("\n")
                 shown = _around(line.text, found[0], found.start())
-                text = f"marks of emphasis that do not render: {shown}"
-                yield chapter.problem(at, text)
+                yield chapter.problem(at, f"{what}: {shown}")
 
 
 def _check_chinese(chapter: Chapter, facts: Facts) -> Iterator[Problem]:
