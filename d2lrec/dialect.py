@@ -1,14 +1,15 @@
 """What differs between Burn releases, as data: the one here is Burn 0.21.0.
 
-Dtypes carry the names that Burn prints: `F32`, `I64`, `Bool(Native)`. The order of
-`dtypes` is that of Burn's enum `DType` (`crates/burn-std/src/tensor/dtype.rs`).
+Dtypes carry the names that Burn prints: `F32`, `I64`, `Bool(Native)`. Their order is
+that of Burn's enum `DType` (`crates/burn-std/src/tensor/dtype.rs`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Bytes per element.
+# Bytes per element, in the order of the enum.
 ITEM_SIZES = {
     "F64": 8,
     "F32": 4,
@@ -35,15 +36,24 @@ class Dialect:
 
     Attributes:
         version: What the files' metadata say.
-        dtypes: Names in the order of Burn's enum; a name with parentheses is a
-            variant that holds another enum.
+        dtypes: The dtypes by Burn's names, each with its place in Burn's enum and,
+            where the variant holds another enum, the place in that.
     """
 
     version: str
-    dtypes: tuple[str, ...]
+    dtypes: Mapping[str, tuple[int, ...]]
 
 
-BURN_0_21 = Dialect("0.21.0", tuple(ITEM_SIZES))
+_PLAIN = [name for name in ITEM_SIZES if "(" not in name]
+_BOOLS = ("Bool(Native)", "Bool(U8)", "Bool(U32)")
+
+BURN_0_21 = Dialect(
+    version="0.21.0",
+    dtypes={
+        **{name: (index,) for index, name in enumerate(_PLAIN)},
+        **{name: (len(_PLAIN), store) for store, name in enumerate(_BOOLS)},
+    },
+)
 
 
 def dtype_to_wire(name: str) -> str | dict[str, str]:

@@ -74,7 +74,14 @@ class RecordMismatch(RecorderError):
     """
 
     def __init__(
-        self, message: str, differences: Sequence[str], *, file: object = None
+        self,
+        message: str,
+        differences: Sequence[str],
+        advice: Sequence[str] = (),
+        *,
+        file: object = None,
     ) -> None:
-        super().__init__("\n  ".join([message, *differences]), file=file)
+        super().__init__("\n  ".join([message, *differences, *advice]), file=file)
         self.differences = list(differences)
+        # What a copy is made from, as when a worker process hands the error over.
+        self.args = (message, self.differences, advice)

@@ -9,16 +9,21 @@ of it, and where its numbers are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Number
+from reprlib import repr as short
 from typing import Any
 
 from d2lrec.dialect import ITEM_SIZES, dtype_from_wire
 from d2lrec.errors import CorruptRecord, Path
 from d2lrec.payload import Memory, Payload, Span
 
-# Rust's serde_json reads 128 levels; Python's own recursion ends near 1,000.
+# Rust's serde_json reads 128 levels; Python's own recursion ends near 1,000. A file
+# has four more than its item: `item` above it, a parameter's `param`, `shape` and
+# sizes below.
 MAX_DEPTH = 120
+FILE_DEPTH = MAX_DEPTH + 4
 
 # The names of Burn's two own structs, which no other struct of a record may have.
 PARAM_FIELDS = ("id", "param")
@@ -75,7 +80,14 @@ class Param:
 
 
 class _Tree:
-    """What prints as a tree of names, dtypes and shapes, not as pages of numbers."""
+    """What prints as a tree of names, dtypes and shapes, not as pages of numbers.
+
+    Attributes:
+        structure: The types of what is in it (`d2lrec.structure`), where they are
+            known: bincode goes by them.
+    """
+
+    structure: Any = None
 
     def __repr__(self) -> str:
         return "\n".join(_lines(self)) or f"{type(self).__name__}()"
@@ -118,8 +130,8 @@ def summary(value: Any) -> str:
     if isinstance(value, Param):
         value = value.tensor
     if hasattr(value, "dtype") and hasattr(value, "shape") and value.shape is not None:
-        if isinstance(value, float | int):  # a numpy scalar
-            return repr(value.item() if hasattr(value, "item") else value)
+        if isinstance(value, Number):  # a numpy scalar
+            return str(value)
         return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
     return repr(value)
 
@@ -157,8 +169,8 @@ def recognize(fields: dict[str, Any], path: Path, offset: int | None) -> Any:
     if len(fields) == 2 and fields.keys() == set(PARAM_FIELDS):
         if isinstance(fields["id"], str) and isinstance(fields["param"], TensorData):
             return Param(fields["id"], fields["param"])
-        found = f"an id and a tensor expected, found {summary(fields['id'])} and "
-        found += f"{summary(fields['param'])}. This is no parameter of Burn's."
+        found = f"an id and a tensor expected, found {short(fields['id'])} and "
+        found += f"{short(fields['param'])}. This is no parameter of Burn's."
         raise CorruptRecord(found, path=path, offset=offset)
     return Record(fields)
 
@@ -170,12 +182,13 @@ def _tensor_data(fields: dict[str, Any], path: Path, offset: int | None) -> Tens
     dtype = dtype_from_wire(fields["dtype"])
     if dtype is None:
         known = ", ".join(ITEM_SIZES)
-        found = f"the tensor's dtype is {fields['dtype']!r}"
+        found = f"the tensor's dtype is {short(fields['dtype'])}"
         raise corrupt(f"{found}; this library reads {known}.")
     shape = fields["shape"]
     if not _is_shape(shape):
         raise corrupt(
-            f"the tensor's shape is {shape!r}: up to 64 sizes, none negative, expected."
+            f"the tensor's shape is {short(shape)}: up to 64 sizes, none negative, "
+            "and fewer than 2**59 elements expected."
         )
     data = fields["bytes"]
     if isinstance(data, list):  # JSON, or bytes written as an array of integers
@@ -184,7 +197,7 @@ def _tensor_data(fields: dict[str, Any], path: Path, offset: int | None) -> Tens
         except (TypeError, ValueError):
             raise corrupt("a byte is not an integer from 0 to 255.") from None
     if not isinstance(data, Span):
-        raise corrupt(f"the tensor's bytes are {data!r}: a byte string expected.")
+        raise corrupt(f"the tensor's bytes are {short(data)}: bytes expected.")
     needed = math.prod(shape) * ITEM_SIZES[dtype]
     if data.nbytes != needed:
         raise corrupt(
@@ -197,7 +210,7 @@ def _tensor_data(fields: dict[str, Any], path: Path, offset: int | None) -> Tens
 def _is_shape(shape: Any) -> bool:
     # torch counts elements in 64 bits even where a size is 0, and has 64 dimensions.
     return (
-        isinstance(shape, Sequence)
+        isinstance(shape, list)
         and len(shape) <= 64
         and all(type(size) is int and size >= 0 for size in shape)
         and math.prod(max(size, 1) for size in shape) < 2**59

@@ -1,0 +1,86 @@
+"""What the binary decoders share: a window that walks a source, and its errors."""
+
+from __future__ import annotations
+
+from d2lrec.errors import CorruptRecord
+from d2lrec.payload import Source, Span
+from d2lrec.record import MAX_DEPTH
+
+# How much is read at a time while walking; payloads are jumped over.
+WINDOW = 1 << 16
+
+
+class Reader:
+    """Walks a source; `base` is where the window begins, `position` is in the window.
+
+    Attributes:
+        path: The place in the tree, kept by the decoders for errors.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.window = b""
+        self.base = 0
+        self.position = 0
+        self.path: list[str | int] = []
+
+    @property
+    def offset(self) -> int:
+        """Where the walk is in the source."""
+        return self.base + self.position
+
+    def corrupt(self, message: str, offset: int | None = None) -> CorruptRecord:
+        """Return the error for what was found here, or at `offset`."""
+        at = self.offset if offset is None else offset
+        return CorruptRecord(message, path=self.path, offset=at)
+
+    def take(self, count: int) -> bytes:
+        """Return the next bytes, moving the window when they reach beyond it."""
+        if self.position + count > len(self.window):
+            self.check(count)
+            self.base, self.position = self.offset, 0
+            ahead = min(max(count, WINDOW), self.source.size - self.base)
+            self.window = self.source.read(self.base, ahead)
+        self.position += count
+        return self.window[self.position - count : self.position]
+
+    def check(self, count: int) -> None:
+        """Refuse a length that the rest of the input cannot hold."""
+        left = self.source.size - self.offset
+        if count > left:
+            raise self.corrupt(
+                f"{count} bytes needed, {left} left. The file was cut short or damaged."
+            )
+
+    def payload(self, count: int) -> Span:
+        """Leave a payload where it is and jump over it."""
+        self.check(count)
+        span = Span(self.source, self.offset, count)
+        self.position += count
+        if self.position > len(self.window):  # read nothing of the payload
+            self.base, self.window, self.position = self.offset, b"", 0
+        return span
+
+    def text(self, count: int) -> str:
+        """Read a UTF-8 string of `count` bytes."""
+        start = self.offset
+        try:
+            return self.take(count).decode()
+        except UnicodeDecodeError as error:
+            what = f"a string is not UTF-8: {error.reason}."
+            raise self.corrupt(what, start + error.start) from None
+
+    def enter(self, key: str | int) -> None:
+        """Go one level down; `path.pop()` goes up again."""
+        self.path.append(key)
+        if len(self.path) > MAX_DEPTH:
+            raise self.corrupt(f"nested deeper than {MAX_DEPTH} levels.")
+
+    def finish(self) -> None:
+        """Refuse bytes after the value."""
+        left = self.source.size - self.offset
+        if left:
+            raise self.corrupt(
+                f"the value ends here, {left} bytes are left. "
+                "The file was changed, or is not what was expected."
+            )

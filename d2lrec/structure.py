@@ -1,0 +1,216 @@
+"""What is expected in a record: the types of Burn's structs, without their values.
+
+bincode stores no names and no types, so both its encoder and its decoder go by a
+structure. It comes from a module, from a record, or is written down here:
+
+    from d2lrec import structure as s
+    s.Struct(fc=s.LINEAR, pool=s.Option(s.CONSTANT), sizes=s.Array(s.U64, 2))
+
+Names are Rust's. The rules are in `crates/burn-derive` and `burn-core/src/record`,
+0.21.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from d2lrec.errors import Path, Unrecordable
+from d2lrec.record import Float32, Param, TensorData, Unit
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A type without parts.
+
+    Attributes:
+        name: Rust's name, or Burn's.
+        bits: The size of a number in bits; 0 for what is no number.
+    """
+
+    name: str
+    bits: int = 0
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+PARAM = Leaf("Param")
+TENSOR = Leaf("Tensor")
+# Burn's empty record: constants, and modules without parameters.
+CONSTANT = Leaf("Constant")
+UNIT = Leaf("()")
+BOOL = Leaf("bool")
+STRING = Leaf("String")
+F32, F64 = Leaf("f32", 32), Leaf("f64", 64)
+U8, U16, U32, U64 = (Leaf(f"u{bits}", bits) for bits in (8, 16, 32, 64))
+I8, I16, I32, I64 = (Leaf(f"i{bits}", bits) for bits in (8, 16, 32, 64))
+
+
+@dataclass(frozen=True, init=False)
+class Struct:
+    """A struct: named fields, in the order of the Rust struct.
+
+    >>> Struct(weight=PARAM, bias=Option(PARAM))
+    Struct(weight=Param, bias=Option(Param))
+    """
+
+    fields: tuple[tuple[str, Structure], ...]
+
+    def __init__(
+        self, fields: Mapping[str, Structure] | None = None, /, **more: Structure
+    ) -> None:
+        object.__setattr__(self, "fields", tuple({**(fields or {}), **more}.items()))
+
+    def __repr__(self) -> str:
+        return f"Struct({', '.join(f'{name}={type!r}' for name, type in self.fields)})"
+
+
+@dataclass(frozen=True)
+class Option:
+    """A value or None."""
+
+    some: Structure
+
+    def __repr__(self) -> str:
+        return f"Option({self.some!r})"
+
+
+@dataclass(frozen=True)
+class Vec:
+    """A list of any length; `item` is None where no item is known."""
+
+    item: Structure | None
+
+    def __repr__(self) -> str:
+        return f"Vec({self.item!r})"
+
+
+@dataclass(frozen=True, init=False)
+class Tuple:
+    """A tuple: items of a fixed number, each of its own type."""
+
+    items: tuple[Structure, ...]
+
+    def __init__(self, *items: Structure) -> None:
+        object.__setattr__(self, "items", items)
+
+    def __repr__(self) -> str:
+        return f"Tuple({', '.join(map(repr, self.items))})"
+
+
+def Array(item: Structure, count: int) -> Tuple:
+    """A Rust array `[item; count]`, which is stored as a tuple.
+
+    >>> Array(U16, 2)
+    Tuple(u16, u16)
+    """
+    return Tuple(*[item] * count)
+
+
+@dataclass(frozen=True, init=False)
+class Enum:
+    """An enum: one of several named variants, in the order of the Rust enum.
+
+    >>> Enum(Dense=PARAM, Norm=CONSTANT)
+    Enum(Dense=Param, Norm=Constant)
+    """
+
+    variants: tuple[tuple[str, Structure], ...]
+
+    def __init__(
+        self, variants: Mapping[str, Structure] | None = None, /, **more: Structure
+    ) -> None:
+        pairs = tuple({**(variants or {}), **more}.items())
+        object.__setattr__(self, "variants", pairs)
+
+    def __repr__(self) -> str:
+        return f"Enum({', '.join(f'{name}={type!r}' for name, type in self.variants)})"
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map from strings to values of one type: an optimizer's record."""
+
+    value: Structure
+
+    def __repr__(self) -> str:
+        return f"Map({self.value!r})"
+
+
+Structure = Leaf | Struct | Option | Vec | Tuple | Enum | Map
+
+LINEAR = Struct(weight=PARAM, bias=Option(PARAM))
+
+# What the activation of a recurrent layer is recorded as (`burn-nn/src/activation`).
+ACTIVATION = Enum(
+    Gelu=CONSTANT,
+    PRelu=Struct(alpha=PARAM, alpha_value=CONSTANT),
+    Relu=CONSTANT,
+    LeakyRelu=CONSTANT,
+    SwiGlu=Struct(linear_inner=LINEAR, linear_outer=LINEAR),
+    **dict.fromkeys(
+        "Selu Sigmoid Tanh HardSigmoid HardSwish Softplus Softsign Elu Celu "
+        "ThresholdedRelu HardShrink SoftShrink Shrink".split(),
+        CONSTANT,
+    ),
+)
+
+
+def structure_of(tree: Any, path: Path = ()) -> Structure:
+    """Return the structure that a tree has by itself.
+
+    Args:
+        tree: A record that carries its structure, or plain values: a dict is a struct,
+            a list a `Vec`, a tuple a tuple, an int an i64, a float an f64, and None an
+            `Option` that holds nothing.
+        path: The tree's place, for errors.
+
+    Raises:
+        Unrecordable: A list whose items are of different types.
+
+    >>> structure_of({"rates": [0.5], "pair": (1, "a"), "best": None})
+    Struct(rates=Vec(f64), pair=Tuple(i64, String), best=Option(Constant))
+    """
+    known: Structure | None = getattr(tree, "structure", None)
+    if known is not None:
+        return known
+    if isinstance(tree, Mapping):
+        fields = {key: structure_of(x, (*path, key)) for key, x in tree.items()}
+        return Struct(fields)
+    if isinstance(tree, tuple):
+        return Tuple(*[structure_of(x, (*path, i)) for i, x in enumerate(tree)])
+    if isinstance(tree, list):
+        items = [structure_of(x, (*path, i)) for i, x in enumerate(tree)]
+        return Vec(_common(items, path))
+    for kind, structure in _KINDS:
+        if isinstance(tree, kind):
+            return structure
+    return TENSOR  # whatever else is recordable is a tensor of some library
+
+
+_KINDS: list[tuple[type, Structure]] = [
+    (Param, PARAM),
+    (TensorData, TENSOR),
+    (Unit, UNIT),
+    (type(None), Option(CONSTANT)),
+    (bool, BOOL),
+    (int, I64),
+    (Float32, F32),
+    (float, F64),
+    (str, STRING),
+]
+
+
+def _common(items: list[Structure], path: Path) -> Structure | None:
+    """Return the one type of a list's items; None may stand for an Option."""
+    kinds = list(dict.fromkeys(items))
+    empty = Option(CONSTANT)
+    some = [kind for kind in kinds if kind != empty]
+    if len(some) > 1:
+        what = f"the items are of different types: {some[0]!r} and {some[1]!r}."
+        raise Unrecordable(f"{what} Use a tuple.", path=path)
+    if some and len(kinds) == 2:
+        return Option(some[0])
+    return kinds[0] if kinds else None
