@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from d2lrec.errors import Path, Unrecordable
+from d2lrec.errors import CorruptRecord, Path, Unrecordable
 from d2lrec.places import into_record
 from d2lrec.precision import Settings
 from d2lrec.record import (
@@ -56,17 +56,33 @@ def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
     if isinstance(item, Tensor):
         return wrap(item, settings, path)
     if isinstance(item, Param):
-        return Param(item.id, into_tree(item.tensor, settings, (*path, "param")))
+        return _param(item, settings, path)
     if isinstance(item, Mapping):
         return _struct(item, settings, path)
     if isinstance(item, list | tuple):
         return [into_tree(x, settings, (*path, i)) for i, x in enumerate(item)]
     if isinstance(item, nn.Module):
-        return into_tree(into_record(item), settings, path)
+        return into_tree(_record(item, path), settings, path)
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
         names = [field.name for field in dataclasses.fields(item)]
         return _struct({name: getattr(item, name) for name in names}, settings, path)
     return _scalar(item, path)
+
+
+def _param(item: Param, settings: Settings, path: Path) -> Param:
+    if isinstance(item.id, str) and isinstance(item.tensor, Tensor):
+        return Param(_text(item.id, path), wrap(item.tensor, settings, path))
+    found = f"a {type(item.id).__name__} and a {type(item.tensor).__name__}"
+    what = f"this Param holds {found}: its id, a string, and a tensor expected."
+    raise Unrecordable(what, path=path)
+
+
+def _record(module: nn.Module, path: Path) -> Any:
+    try:
+        return into_record(module)
+    except Unrecordable as error:
+        error.path = (*path, *error.path)
+        raise
 
 
 def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> dict[str, Any]:
@@ -79,13 +95,26 @@ def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> dict[str
         if not isinstance(key, str):
             what = f"the key {key!r} is no string; a record's keys are field names."
             raise Unrecordable(f"{what} Use {str(key)!r}, or a list.", path=path)
+        _text(key, path)
         tree[key] = into_tree(value, settings, (*path, key))
     return tree
 
 
+def _text(text: str, path: Path) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, as in "\ud800"
+        what = f"the string {text!r} is no Unicode text, which a record's strings are."
+        advice = 'Use .encode(errors="replace").decode().'
+        raise Unrecordable(f"{what} {advice}", path=path) from None
+    return text
+
+
 def _scalar(item: Any, path: Path) -> Any:
-    if item is None or isinstance(item, bool | str):
+    if item is None or isinstance(item, bool):
         return item
+    if isinstance(item, str):
+        return _text(item, path)
     if isinstance(item, np.bool_):
         return bool(item)
     if isinstance(item, np.float32):
@@ -100,16 +129,23 @@ def _scalar(item: Any, path: Path) -> Any:
     kind = type(item).__name__
     what = f"a {kind} has no place in a record, which holds tensors, lists, "
     what += "dicts, dataclasses, numbers, strings, booleans and None."
-    raise Unrecordable(f"{what} {_REMEDIES.get(kind, _REMEDY)}", path=path)
+    known = (x.__name__ for x in type(item).__mro__ if x.__name__ in _REMEDIES)
+    remedy = _REMEDIES.get(next(known, ""), _REMEDY)
+    raise Unrecordable(f"{what} {remedy}", path=path)
 
 
 _REMEDY = "Record the values that it is made of."
 _REMEDIES = {
     "ndarray": "Use torch.from_numpy.",
     "bytes": "Use torch.frombuffer(..., dtype=torch.uint8), or a string.",
+    "bytearray": "Use torch.frombuffer(..., dtype=torch.uint8), or a string.",
     "set": "Use a sorted list.",
+    "frozenset": "Use a sorted list.",
+    "range": "Use a list.",
     "complex": "Use a pair of numbers.",
-    "PosixPath": "Use str(path).",
+    "complexfloating": "Use a pair of numbers.",
+    "floating": "Use float(...).",  # numpy's float16 and longdouble
+    "PurePath": "Use str(path).",
 }
 
 
@@ -128,6 +164,9 @@ def from_tree(tree: Any, tensor: Callable[[TensorData, Path], Any]) -> Any:
 
 
 def _from_tree(tree: Any, tensor: Callable[[TensorData, Path], Any], path: Path) -> Any:
+    if len(path) > MAX_DEPTH:
+        what = f"nested deeper than {MAX_DEPTH} levels."
+        raise CorruptRecord(what, path=("item", *path[:3]))
     if isinstance(tree, TensorData):
         return tensor(tree, path)
     if isinstance(tree, Param):

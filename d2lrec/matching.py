@@ -15,7 +15,7 @@ from d2lrec.record import Param, children
 from d2lrec.tensors import StoredTensor, memory_of
 
 
-@dataclass
+@dataclass(repr=False)
 class LoadPlan:
     """What loading a record into a module would do.
 
@@ -31,6 +31,11 @@ class LoadPlan:
     unused: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
     steps: list[tuple[Place, Any]] = field(default_factory=list, repr=False)
+
+    def __repr__(self) -> str:
+        count = len(self.loaded)
+        lines = [f"{count} parameter{'' if count == 1 else 's'} would be loaded"]
+        return "\n  ".join(lines + self.differences())
 
     def differences(self, strict: bool = True) -> list[str]:
         """Return a line for each difference that an error would list."""
@@ -105,9 +110,7 @@ def _match_tied(plan: LoadPlan) -> None:
     """Check that the record has one value for a parameter with several places."""
     shared: dict[tuple[int, ...], list[int]] = {}
     for index, (place, _) in enumerate(plan.steps):
-        start = int(place.view.storage_offset())
-        key = (id(place.source), start, place.view.numel())
-        shared.setdefault(key, []).append(index)
+        shared.setdefault(place.key, []).append(index)
     for first, *others in shared.values():
         expected = _bits(*plan.steps[first]) if others else b""
         for other in others:

@@ -7,31 +7,32 @@ memory, in Burn's order of axes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, TypeVar, cast
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from d2lrec.errors import Path, Unrecordable
 from d2lrec.ids import new_id
-from d2lrec.layers import LAYERS, REQUIRED, Field
+from d2lrec.layers import LAYERS, REQUIRED, Activation, Child, Row, View, Weight
 from d2lrec.record import MAX_DEPTH, Param, Record, RecordList, RecordTuple, children
+from d2lrec.refusals import check_complete, refuse, stored
+from d2lrec.structure import (
+    ACTIVATION,
+    CONSTANT,
+    PARAM,
+    Option,
+    Struct,
+    Structure,
+    Tuple,
+    vec_of,
+)
+
+Tree = TypeVar("Tree", Record, RecordList, RecordTuple)
 
 # The entry of a module's __dict__ that holds its parameters' ids, by Burn's names.
 IDS = "_burn_ids"
-
-# PyTorch's own classes that hold modules or parameters and compute nothing.
-_CONTAINERS = {
-    nn.Module,
-    nn.Sequential,
-    nn.ModuleList,
-    nn.ModuleDict,
-    nn.ParameterList,
-    nn.ParameterDict,
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +51,14 @@ class Place:
     source: Tensor
     view: Tensor
 
+    structure: ClassVar[Structure] = PARAM
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What places of one tied parameter have in common."""
+        start = int(self.view.storage_offset())
+        return id(self.source), start, self.view.numel()
+
 
 def places(module: nn.Module) -> Any:
     """Return where the parameters of a module live, as a tree in Burn's layout.
@@ -67,7 +76,7 @@ def places(module: nn.Module) -> Any:
     ['weight', 'bias']
     """
     tree = _places(module, ())
-    _check_complete(module, tree)
+    check_complete(module, {id(place.source) for place in leaves(tree)})
     return tree
 
 
@@ -91,100 +100,138 @@ def into_record(module: nn.Module) -> Any:
     weight  float32 [20, 256]
     bias    float32 [256]
     """
-    tied: dict[int, str] = {}
+    tied: dict[tuple[int, ...], str] = {}
     return _record(places(module), tied)
 
 
-def _record(place: Any, tied: dict[int, str]) -> Any:
+def _record(place: Any, tied: dict[tuple[int, ...], str]) -> Any:
     if isinstance(place, Place):
         ids = place.owner.__dict__.setdefault(IDS, {})
-        id_ = ids.get(place.field) or tied.get(id(place.source)) or new_id()
+        id_ = ids.get(place.field) or tied.get(place.key) or new_id()
         # One parameter at several places has one id: the first place's.
-        ids[place.field] = tied.setdefault(id(place.source), id_)
+        ids[place.field] = tied.setdefault(place.key, id_)
         return Param(ids[place.field], place.view)
-    if isinstance(place, dict):
-        return Record((name, _record(below, tied)) for name, below in place.items())
-    if isinstance(place, list | tuple):
-        kind = RecordList if isinstance(place, list) else RecordTuple
-        return kind(_record(below, tied) for below in place)
-    return None
+    if isinstance(place, Record):
+        fields = ((name, _record(below, tied)) for name, below in place.items())
+        return _typed(Record(fields), place.structure)
+    if place is None:
+        return None
+    items: RecordList | RecordTuple = type(place)(_record(x, tied) for x in place)
+    items.structure = place.structure
+    return items
 
 
-def _places(module: nn.Module, path: Path) -> Any:
+def _places(module: nn.Module | None, path: Path) -> Any:
     if len(path) > MAX_DEPTH:
         raise Unrecordable(f"modules nested deeper than {MAX_DEPTH} levels.")
+    if module is None:  # an entry of a list: Burn's Option
+        return None
     # torch.compile wraps the module and changes none of its parameters.
     module = getattr(module, "_orig_mod", module)
-    _refuse(module, path)
-    fields = next((LAYERS[t] for t in type(module).__mro__ if t in LAYERS), None)
-    if fields is not None:
-        return _layer(module, fields, path)
-    if isinstance(module, nn.ModuleList) and not len(module):
-        return []
+    refuse(module, path)
+    row = next((LAYERS[t] for t in type(module).__mro__ if t in LAYERS), None)
+    if row is not None:
+        try:
+            return _layer(module, row(module) if callable(row) else row, path, "")
+        except Unrecordable as error:
+            error.path = error.path or tuple(path)
+            raise
+    if isinstance(module, nn.ModuleList | nn.ParameterList) and not len(module):
+        return _list([])
     if not any(True for _ in stored(module)):
         return None  # Burn's empty record
     if isinstance(module, nn.ModuleList):
-        return [_places(child, (*path, i)) for i, child in enumerate(module)]
+        return _list([_places(child, (*path, i)) for i, child in enumerate(module)])
     if isinstance(module, nn.Sequential):
-        return tuple(_places(child, (*path, i)) for i, child in enumerate(module))
+        below = [_places(child, (*path, i)) for i, child in enumerate(module)]
+        return _typed(RecordTuple(below), Tuple(*map(_type, below)))
     if isinstance(module, nn.ParameterList):
-        return [_place(module, str(i), t, Tensor.detach) for i, t in enumerate(module)]
+        return _list([_entry(module, index) for index in range(len(module))])
     return _struct(module, path)
 
 
-def _layer(module: nn.Module, fields: tuple[Field, ...], path: Path) -> dict[str, Any]:
-    """Give a layer of PyTorch's own the fields of its Burn twin."""
-    tensors = {**module._parameters, **module._buffers}
-    tree: dict[str, Any] = {}
-    for name, attribute, view, optional in fields:
-        tensor = tensors.get(attribute) if attribute else None
-        if attribute and tensor is None and not optional:
-            kind = type(module).__name__
-            what = f"this {kind} has no {attribute}; Burn's has one always ({name})."
-            raise Unrecordable(f"{what} {REQUIRED[kind]}", path=path)
-        tree[name] = None if tensor is None else _place(module, name, tensor, view)
+def _type(place: Any) -> Structure:
+    return CONSTANT if place is None else place.structure
+
+
+def _typed(tree: Tree, structure: Structure) -> Tree:
+    tree.structure = structure
     return tree
 
 
-def _struct(module: nn.Module, path: Path) -> dict[str, Any]:
+def _list(below: list[Any]) -> RecordList:
+    return _typed(RecordList(below), vec_of([_type(x) for x in below]))
+
+
+def _layer(module: nn.Module, row: Row, path: Path, prefix: str) -> Record:
+    """Give a layer of PyTorch's own the fields of its Burn twin."""
+    tree, types = Record(), dict[str, Structure]()
+    for name, what in row.items():
+        if isinstance(what, Weight):
+            tree[name] = _weight(module, what, path, prefix + name)
+            types[name] = Option(PARAM) if what.optional else PARAM
+        elif isinstance(what, Child):
+            child = module._modules[what.attribute]
+            tree[name] = _places(cast(nn.Module, child), (*path, name))
+            types[name] = _type(tree[name])
+        elif isinstance(what, Activation):
+            tree[name] = _typed(Record({what.name: None}), ACTIVATION)
+            types[name] = ACTIVATION
+        elif what is None:
+            tree[name], types[name] = None, CONSTANT
+        else:
+            tree[name] = _layer(module, what, path, f"{prefix}{name}.")
+            types[name] = tree[name].structure
+    return _typed(tree, Struct(types))
+
+
+def _weight(module: nn.Module, what: Weight, path: Path, name: str) -> Place | None:
+    tensor = {**module._parameters, **module._buffers}.get(what.attribute)
+    if tensor is not None:
+        return _place(module, name, tensor, what.view)
+    if what.optional:
+        return None
+    text = f"this {type(module).__name__} has no {what.attribute}; "
+    text += f"Burn's twin always has one ({name})."
+    replaced = "If a weight norm or pruning replaced it, remove that first."
+    known = (REQUIRED[t] for t in type(module).__mro__ if t in REQUIRED)
+    advice = next(known, replaced)
+    raise Unrecordable(f"{text} {advice}", path=path)
+
+
+def _struct(module: nn.Module, path: Path) -> Record:
     """Give a module of the user's own the fields that its class names, or all."""
     skipped = module._non_persistent_buffers_set
     buffers = {name: t for name, t in module._buffers.items() if name not in skipped}
     tensors = {**module._parameters, **buffers}
-    names = getattr(module, "__record_fields__", (*tensors, *module._modules))
-    tree: dict[str, Any] = {}
-    for name in names:
-        child, tensor = module._modules.get(name), tensors.get(name)
+    named = getattr(module, "__record_fields__", (*tensors, *module._modules))
+    fields = named if isinstance(named, Mapping) else {x: (x, None) for x in named}
+    tree, types = Record(), dict[str, Structure]()
+    for name, (attribute, structure) in fields.items():
+        child, tensor = module._modules.get(attribute), tensors.get(attribute)
+        tree[name] = None  # a constant: its value is the module's, not the record's
         if tensor is not None:
-            tree[name] = _place(module, name, tensor, Tensor.detach)
+            tree[name] = _place(module, attribute, tensor)
         elif child is not None:
             tree[name] = _places(child, (*path, name))
-        elif hasattr(module, name):
-            tree[name] = None  # a constant: its value is the module's, not the record's
-        else:
-            what = f"__record_fields__ names {name!r}, which the module does not have."
+        elif attribute is not None and not hasattr(module, attribute):
+            what = f"__record_fields__ names {attribute!r}, which the module lacks."
             raise Unrecordable(what, path=path)
-    return tree
+        types[name] = structure or _type(tree[name])
+    return _typed(tree, Struct(types))
+
+
+def _entry(module: nn.ParameterList, index: int) -> Place | None:
+    value = module[index]  # a parameter, or anything: a constant
+    return _place(module, str(index), value) if isinstance(value, Tensor) else None
 
 
 def _place(
-    owner: nn.Module, field: str, tensor: Tensor, view: Callable[[Tensor], Tensor]
+    owner: nn.Module, field: str, tensor: Tensor, view: View = Tensor.detach
 ) -> Place:
     # Burn's tensors have at least one dimension.
     shown = view(tensor) if tensor.dim() else tensor.detach().view(1)
     return Place(owner, field, tensor, shown)
-
-
-def stored(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Yield the parameters and persistent buffers that a record must have, by name."""
-    for prefix, part in module.named_modules():
-        tensors = {**part._parameters, **part._buffers}
-        skipped = set(part._non_persistent_buffers_set)
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            skipped.add("num_batches_tracked")  # Burn does not count batches
-        for name, tensor in tensors.items():
-            if tensor is not None and name not in skipped:
-                yield f"{prefix}.{name}".lstrip("."), tensor
 
 
 def leaves(tree: Any) -> Iterator[Place]:
@@ -193,35 +240,3 @@ def leaves(tree: Any) -> Iterator[Place]:
         yield tree
     for _, below in children(tree):
         yield from leaves(below)
-
-
-def _check_complete(module: nn.Module, tree: Any) -> None:
-    """Refuse a module some of whose numbers would be left out."""
-    recorded = {id(place.source) for place in leaves(tree)}
-    for name, tensor in stored(module):
-        if id(tensor) not in recorded:
-            what = "Burn's twin of this layer has no field for it."
-            advice = "Hold the layer in a module of your own, beside what you add."
-            raise Unrecordable(f"{what} {advice}", path=name.split("."))
-
-
-def _refuse(module: nn.Module, path: Path) -> None:
-    """Name what has no place in Burn, with the remedy."""
-    kind = type(module).__name__
-    base = next(t for t in type(module).__mro__ if t.__module__.startswith("torch."))
-    own = [t for t in module._parameters.values() if t is not None]
-    what = None
-    if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) != 1:
-        what = f"it normalizes {len(module.normalized_shape)} dimensions; Burn's one."
-    elif isinstance(module, torch.jit.ScriptModule):
-        what = "a ScriptModule is a program. Record the module that it was made from."
-    elif parametrize.is_parametrized(module):
-        what = f"this {kind} is parametrized."
-        what += " Call torch.nn.utils.parametrize.remove_parametrizations first."
-    elif any(nn.parameter.is_lazy(tensor) for tensor in own):
-        what = f"this {kind} has no shape yet. Run the model once, or load into it."
-    elif own and base not in LAYERS and base not in _CONTAINERS:
-        what = f"no Burn layer is known for {base.__name__}."
-        what += f" Known: {', '.join(layer.__name__ for layer in LAYERS)}."
-    if what is not None:
-        raise Unrecordable(what, path=path)

@@ -12,11 +12,11 @@ Names are Rust's. The rules are in `crates/burn-derive` and `burn-core/src/recor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from d2lrec.errors import Path, Unrecordable
+from d2lrec.errors import Path
 from d2lrec.record import Float32, Param, TensorData, Unit
 
 
@@ -167,9 +167,6 @@ def structure_of(tree: Any, path: Path = ()) -> Structure:
             `Option` that holds nothing.
         path: The tree's place, for errors.
 
-    Raises:
-        Unrecordable: A list whose items are of different types.
-
     >>> structure_of({"rates": [0.5], "pair": (1, "a"), "best": None})
     Struct(rates=Vec(f64), pair=Tuple(i64, String), best=Option(Constant))
     """
@@ -182,8 +179,7 @@ def structure_of(tree: Any, path: Path = ()) -> Structure:
     if isinstance(tree, tuple):
         return Tuple(*[structure_of(x, (*path, i)) for i, x in enumerate(tree)])
     if isinstance(tree, list):
-        items = [structure_of(x, (*path, i)) for i, x in enumerate(tree)]
-        return Vec(_common(items, path))
+        return vec_of([structure_of(x, (*path, i)) for i, x in enumerate(tree)])
     for kind, structure in _KINDS:
         if isinstance(tree, kind):
             return structure
@@ -203,14 +199,50 @@ _KINDS: list[tuple[type, Structure]] = [
 ]
 
 
-def _common(items: list[Structure], path: Path) -> Structure | None:
-    """Return the one type of a list's items; None may stand for an Option."""
-    kinds = list(dict.fromkeys(items))
-    empty = Option(CONSTANT)
-    some = [kind for kind in kinds if kind != empty]
-    if len(some) > 1:
-        what = f"the items are of different types: {some[0]!r} and {some[1]!r}."
-        raise Unrecordable(f"{what} Use a tuple.", path=path)
-    if some and len(kinds) == 2:
-        return Option(some[0])
-    return kinds[0] if kinds else None
+def vec_of(items: Sequence[Structure]) -> Structure:
+    """Return the type of a list: that of its items, if they have one in common.
+
+    >>> vec_of([I64, Option(CONSTANT)]), vec_of([I64, STRING])
+    (Vec(Option(i64)), a list of different types)
+    """
+    common: Structure | None = items[0] if items else None
+    for item in items[1:]:
+        common = common and _unite(common, item)
+        if common is None:
+            return Leaf("a list of different types")
+    return Vec(common)
+
+
+def _unite(one: Structure, other: Structure) -> Structure | None:
+    """Return the type that both values may have; None if there is none."""
+    if one == other:
+        return one
+    for empty, some in ((one, other), (other, one)):
+        if empty in (CONSTANT, Option(CONSTANT)):  # the value None
+            return some if isinstance(some, Option) else Option(some)
+        if isinstance(empty, Option):
+            below = _unite(empty.some, some.some if isinstance(some, Option) else some)
+            return below and Option(below)
+        if empty == Vec(None) and isinstance(some, Vec):
+            return some
+    if isinstance(one, Vec) and isinstance(other, Vec) and one.item and other.item:
+        item = _unite(one.item, other.item)
+        return item and Vec(item)
+    if isinstance(one, Struct) and isinstance(other, Struct):
+        return _unite_fields(one, other)
+    if isinstance(one, Tuple) and isinstance(other, Tuple):
+        if len(one.items) == len(other.items):
+            pairs = zip(one.items, other.items, strict=True)
+            items = [both for a, b in pairs if (both := _unite(a, b)) is not None]
+            return Tuple(*items) if len(items) == len(one.items) else None
+    return None
+
+
+def _unite_fields(one: Struct, other: Struct) -> Structure | None:
+    if [name for name, _ in one.fields] != [name for name, _ in other.fields]:
+        return None
+    fields = {
+        name: _unite(below, dict(other.fields)[name]) for name, below in one.fields
+    }
+    known = {name: below for name, below in fields.items() if below is not None}
+    return Struct(known) if len(known) == len(fields) else None

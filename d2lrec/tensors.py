@@ -60,9 +60,10 @@ def wrap(tensor: Tensor, settings: Settings, path: Path) -> TensorData:
         Unrecordable: The tensor has no values (meta), no plain layout (sparse), no
             dtype of Burn's (complex), or an integer that the settings cannot hold.
     """
-    if tensor.layout is not torch.strided or tensor.is_quantized:
-        what = "a sparse or quantized tensor has no place in a record."
-        raise Unrecordable(f"{what} Use .to_dense() or .dequantize().", path=path)
+    if not is_plain(tensor):
+        what = "a sparse, nested or quantized tensor has no place in a record."
+        advice = "Use .to_dense(), .to_padded_tensor() or .dequantize()."
+        raise Unrecordable(f"{what} {advice}", path=path)
     if tensor.is_meta:
         what = "the tensor is on the meta device and has no values yet."
         raise Unrecordable(f"{what} Materialize the model first.", path=path)
@@ -80,6 +81,12 @@ def wrap(tensor: Tensor, settings: Settings, path: Path) -> TensorData:
     return TensorData(payload, tuple(tensor.shape), stored)
 
 
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is what a file has: one value for each of its indices."""
+    plain = tensor.layout is torch.strided
+    return plain and not tensor.is_quantized and not tensor.is_nested
+
+
 def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
     """Return an integer of `tensor` that `dtype` cannot hold, or None.
 
@@ -90,11 +97,13 @@ def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
         return None
     if tensor.dtype == torch.bool or dtype.is_floating_point:
         return None
+    limits, own = torch.iinfo(dtype), torch.iinfo(tensor.dtype)
+    if limits.min <= own.min and own.max <= limits.max:
+        return None
     wide = tensor.to(torch.int64)
     lowest, highest = (int(value) for value in torch.aminmax(wide))
     if tensor.dtype == torch.uint64 and lowest < 0:  # beyond 2**63: wrapped around
         return lowest + 2**64
-    limits = torch.iinfo(dtype)
     if lowest < limits.min:
         return lowest
     return highest if highest > limits.max else None
@@ -202,6 +211,7 @@ class StoredTensor:
         A tensor with the file's dtype and order is filled from the file itself.
         """
         direct = target.is_cpu and target.is_contiguous() and target.dtype == self.dtype
+        direct = direct and not target.is_neg()  # its memory has the opposite numbers
         if direct and TORCH_DTYPES[self.data.dtype] == self.dtype and self.plain:
             self.data.bytes.read_into(memory_of(target))
             torch.autograd.graph.increment_version(target)

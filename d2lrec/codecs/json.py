@@ -23,7 +23,7 @@ from d2lrec.dialect import dtype_to_wire
 from d2lrec.errors import CorruptRecord, Unrecordable
 from d2lrec.payload import Payload, Source
 from d2lrec.record import (
-    MAX_DEPTH,
+    FILE_DEPTH,
     Float32,
     Param,
     TensorData,
@@ -91,12 +91,12 @@ def decode(source: Source) -> Any:
 
 
 def _typed(value: Any, path: list[str | int]) -> Any:
-    if isinstance(value, list) and _is_flat(value):
-        return value  # the bytes of a tensor: many, and nothing to look into
     if not isinstance(value, dict | list):
         return value
-    if len(path) >= MAX_DEPTH:
-        raise CorruptRecord(f"nested deeper than {MAX_DEPTH} levels.", path=path)
+    if value and len(path) >= FILE_DEPTH:
+        raise CorruptRecord(f"nested deeper than {FILE_DEPTH} levels.", path=path)
+    if isinstance(value, list) and _is_flat(value):
+        return value  # the bytes of a tensor: many, and nothing to look into
     below: list[Any] = []
     for key, child in children(value):
         path.append(key)
@@ -144,4 +144,4 @@ def _float32_text(value: float) -> str:
     if value == 0 or -6 <= int(exponent) < 13:
         plain = f"{float(text):.{max(digits - 1 - int(exponent), 1)}f}"
         return plain
-    return f"{mantissa}e{int(exponent):+d}".replace("e-0", "e-")
+    return f"{mantissa}e{int(exponent):+d}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source, Span
-from d2lrec.record import MAX_DEPTH
+from d2lrec.record import FILE_DEPTH
 
 # How much is read at a time while walking; payloads are jumped over.
 WINDOW = 1 << 16
@@ -49,7 +49,8 @@ class Reader:
         left = self.source.size - self.offset
         if count > left:
             raise self.corrupt(
-                f"{count} bytes needed, {left} left. The file was cut short or damaged."
+                f"{count} more byte{'s' * (count != 1)} expected, {left} left. "
+                "The file was cut short or damaged."
             )
 
     def payload(self, count: int) -> Span:
@@ -73,14 +74,14 @@ class Reader:
     def enter(self, key: str | int) -> None:
         """Go one level down; `path.pop()` goes up again."""
         self.path.append(key)
-        if len(self.path) > MAX_DEPTH:
-            raise self.corrupt(f"nested deeper than {MAX_DEPTH} levels.")
+        if len(self.path) > FILE_DEPTH:
+            raise self.corrupt(f"nested deeper than {FILE_DEPTH} levels.")
 
     def finish(self) -> None:
         """Refuse bytes after the value."""
         left = self.source.size - self.offset
         if left:
             raise self.corrupt(
-                f"the value ends here, {left} bytes are left. "
+                f"the record ends here, and {left} more byte{'s' * (left > 1)} found. "
                 "The file was changed, or is not what was expected."
             )

@@ -9,7 +9,7 @@ from typing import Any
 from d2lrec.dialect import BURN_0_21
 from d2lrec.errors import Unrecordable
 from d2lrec.payload import Payload
-from d2lrec.record import MAX_DEPTH, Param, TensorData
+from d2lrec.record import FILE_DEPTH, Param, TensorData
 from d2lrec.structure import (
     BOOL,
     CONSTANT,
@@ -183,7 +183,8 @@ class _Encoder:
 
     def entry(self, key: str | int, value: Any, kind: Structure) -> None:
         self.path.append(key)
-        if len(self.path) > MAX_DEPTH:
-            raise Unrecordable(f"nested deeper than {MAX_DEPTH} levels.")
+        if len(self.path) > FILE_DEPTH:
+            what = f"nested deeper than {FILE_DEPTH} levels."
+            raise Unrecordable(what, path=self.path[:3])
         self.value(value, kind)
         self.path.pop()

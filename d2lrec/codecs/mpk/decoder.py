@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from reprlib import repr as short
 from typing import Any
 
 from d2lrec.codecs.mpk.tags import CONSTANTS, LENGTHS, NUMBERS
@@ -71,13 +72,23 @@ class _Decoder(Reader):
         fields: dict[str, Any] = {}
         for _ in range(count):
             at = self.offset
-            key = self.value()
-            if not isinstance(key, str):
-                raise self.corrupt(f"a key is {key!r}: a string expected.", at)
+            key = self.key()
             if key in fields:
-                raise self.corrupt(f"the key {key!r} stands twice in one map.", at)
+                what = f"the key {short(key)} stands twice in one map."
+                raise self.corrupt(what, at)
             fields[key] = self.entry(key)
         return recognize(fields, self.path, start)
+
+    def key(self) -> str:
+        # Not by value(), which a map in a map's key in a map's key would never leave.
+        tag = self.take(1)[0]
+        kind, size = LENGTHS.get(tag, ("", 0))
+        if 0xA0 <= tag < 0xC0:
+            return self.text(tag & 0x1F)
+        if kind == "string":
+            return self.text(int.from_bytes(self.take(size), "big"))
+        what = f"a key begins with the byte {tag:02x}: a string expected."
+        raise self.corrupt(what, self.offset - 1)
 
     def entry(self, key: str | int) -> Any:
         self.enter(key)

@@ -9,7 +9,7 @@ from d2lrec.codecs.mpk.tags import NUMBERS
 from d2lrec.dialect import dtype_to_wire
 from d2lrec.errors import Unrecordable
 from d2lrec.payload import Payload
-from d2lrec.record import MAX_DEPTH, Float32, Param, TensorData, Unit
+from d2lrec.record import FILE_DEPTH, Float32, Param, TensorData, Unit
 
 # A byte string's length has 32 bits. Burn writes a wrong one from here on.
 MAX_BYTES = (1 << 32) - 1
@@ -51,8 +51,9 @@ class _Encoder:
         if write is None:
             what = f"a {type(value).__name__} has no place in a record."
             raise Unrecordable(what, path=self.path)
-        if len(self.path) > MAX_DEPTH:
-            raise Unrecordable(f"nested deeper than {MAX_DEPTH} levels.")
+        if len(self.path) > FILE_DEPTH:
+            what = f"nested deeper than {FILE_DEPTH} levels."
+            raise Unrecordable(what, path=self.path[:3])
         write(self, value)
 
     def constant(self, value: bool | None) -> None:

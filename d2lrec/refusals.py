@@ -1,0 +1,80 @@
+"""What cannot be recorded, and why: the refusals for modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from d2lrec.errors import Path, Unrecordable
+from d2lrec.layers import LAYERS
+
+# PyTorch's own classes that hold modules or parameters and compute nothing.
+_CONTAINERS = {
+    nn.Module,
+    nn.Sequential,
+    nn.ModuleList,
+    nn.ModuleDict,
+    nn.ParameterList,
+    nn.ParameterDict,
+}
+
+
+def stored(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the parameters and persistent buffers that a record must have, by name."""
+    for prefix, part in module.named_modules():
+        tensors = {**part._parameters, **part._buffers}
+        skipped = set(part._non_persistent_buffers_set)
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            skipped.add("num_batches_tracked")  # Burn does not count batches
+        for name, tensor in tensors.items():
+            if tensor is not None and name not in skipped:
+                yield f"{prefix}.{name}".lstrip("."), tensor
+
+
+def check_complete(module: nn.Module, recorded: set[int]) -> None:
+    """Refuse a module some of whose numbers would be left out.
+
+    Args:
+        module: The module.
+        recorded: The `id`s of the tensors that its record has.
+
+    Raises:
+        Unrecordable: With the path of the first parameter that is not among them.
+    """
+    for name, tensor in stored(module):
+        if id(tensor) not in recorded:
+            what = "Burn's twin of this layer has no field for it."
+            advice = "Hold the layer in a module of your own, beside what you add."
+            owner, _, _ = name.rpartition(".")
+            if hasattr(module.get_submodule(owner), "__record_fields__"):
+                what = "__record_fields__ leaves it out, and its numbers would be lost."
+                advice = "Name it there, or register it as no persistent buffer."
+            raise Unrecordable(f"{what} {advice}", path=name.split("."))
+
+
+def refuse(module: nn.Module, path: Path) -> None:
+    """Refuse what has no place in Burn, by its name and with the remedy.
+
+    Raises:
+        Unrecordable: A ScriptModule, a parametrized or lazy module, or a layer of
+            PyTorch's that has no twin.
+    """
+    kind = type(module).__name__
+    base = next(t for t in type(module).__mro__ if t.__module__.startswith("torch."))
+    own = [t for name, t in stored(module) if name in own_names(module)]
+    what = None
+    if isinstance(module, torch.jit.ScriptModule):
+        what = "a ScriptModule is a program. Record the module that it was made from."
+    elif parametrize.is_parametrized(module):
+        what = f"this {kind} is parametrized."
+        what += " Call torch.nn.utils.parametrize.remove_parametrizations first."
+    elif any(nn.parameter.is_lazy(tensor) for tensor in own):
+        what = f"this {kind} has no shape yet. Run the model once."
+    elif own and base not in LAYERS and base not in _CONTAINERS:
+        what = f"Burn has no twin of {base.__name__}."
+        what += " Write it as a module of your own, of layers that Burn has."
+    if what is not None:
+        raise Unrecordable(what, path=path)
