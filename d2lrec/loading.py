@@ -15,7 +15,7 @@ from d2lrec.errors import RecorderError, RecordMismatch
 from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
 from d2lrec.places import IDS
 from d2lrec.record import Param
-from d2lrec.tensors import StoredTensor, integer_misfit
+from d2lrec.tensors import StoredTensor, integer_misfit, usable
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -56,7 +56,8 @@ def load_record(
         count = len(differences)
         what = f"the record does not fit the module ({count} difference"
         what += f"{'s' if count > 1 else ''}; nothing was loaded):"
-        raise RecordMismatch(what, differences + advice(record, plan))
+        raise RecordMismatch(what, differences, advice(record, plan))
+    device = usable(device)
     _stage(plan)
     swapped = _materialize(module, plan, device)
     try:
@@ -72,20 +73,32 @@ def load_record(
 
 
 def _stage(plan: LoadPlan) -> None:
-    """Read now what may turn out to be no value: integers and booleans."""
+    """Take aside what would fail or change while the rest is written.
+
+    Integers and booleans may turn out to be no values, and a record made of views of
+    the module itself, as `into_record` gives, changes while it is loaded.
+    """
+    targets = {_start(place.source) for place, _ in plan.steps}
+    misfits = []
     for index, (place, record) in enumerate(plan.steps):
         tensor = record.tensor if isinstance(record, Param) else record
-        if place.view.dtype.is_floating_point:
-            continue
-        if isinstance(tensor, StoredTensor):
+        if isinstance(tensor, StoredTensor) and not tensor.plain:
             tensor = tensor.load()
-        misfit = integer_misfit(tensor, place.view.dtype)
-        if misfit is not None:
-            what = f"{plan.loaded[index]}: the integer {misfit} in the record, "
-            what += f"{place.view.dtype} in the module"
-            raise RecordMismatch("an integer does not fit; nothing was loaded:", [what])
+        if isinstance(tensor, Tensor) and _start(tensor) in targets:
+            tensor = tensor.clone()
+        if isinstance(tensor, Tensor):
+            misfit = integer_misfit(tensor, place.view.dtype)
+            if misfit is not None:
+                what = f"{plan.loaded[index]}: the integer {misfit} in the record, "
+                misfits.append(f"{what}{place.view.dtype} in the module")
         value = Param(record.id, tensor) if isinstance(record, Param) else tensor
         plan.steps[index] = (place, value)
+    if misfits:
+        raise RecordMismatch("integers do not fit; nothing was loaded:", misfits)
+
+
+def _start(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _load(plan: LoadPlan) -> None:
@@ -100,9 +113,10 @@ def _load(plan: LoadPlan) -> None:
                 raise
             if isinstance(record, Param):
                 place.owner.__dict__.setdefault(IDS, {})[place.field] = record.id
-            batches = getattr(place.owner, "num_batches_tracked", None)
-            if isinstance(batches, Tensor):
-                batches.zero_()  # a record does not count them
+            if isinstance(place.owner, nn.modules.batchnorm._BatchNorm):
+                batches = place.owner.num_batches_tracked
+                if batches is not None:
+                    batches.zero_()  # a record does not count them
 
 
 def _materialize(
@@ -118,15 +132,18 @@ def _materialize(
         if id(tensor) not in filled and not name.endswith("num_batches_tracked")
     ]
     if lost:
-        raise RecordMismatch("the module would stay without values:", lost)
-    swapped = []
+        advice = ["(build the module on a real device, where they have values)"]
+        what = "the module would stay without values; nothing was loaded:"
+        raise RecordMismatch(what, lost, advice)
+    pairs = []  # first all the memory, which may not suffice
     for tensor in meta.values():
         real = torch.zeros_like(tensor, device=device or "cpu")
         if isinstance(tensor, nn.Parameter):
             real = nn.Parameter(real, requires_grad=tensor.requires_grad)
+        pairs.append((tensor, real))
+    for tensor, real in pairs:
         _swap(tensor, real)
-        swapped.append((tensor, real))
-    return swapped
+    return pairs
 
 
 def _swap(one: Tensor, other: Tensor) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from d2lrec.errors import Path, join
 from d2lrec.places import Place, places
 from d2lrec.record import Param, children
-from d2lrec.tensors import StoredTensor, memory_of
+from d2lrec.tensors import StoredTensor, is_plain, memory_of
 
 
 @dataclass(repr=False)
@@ -61,6 +61,10 @@ def plan_load(module: nn.Module, record: Any) -> LoadPlan:
     (['bias'], ['weight: shape [2, 4] in the record, [2, 3] in the module'])
     """
     plan = LoadPlan()
+    if hasattr(record, "_metadata"):  # only what state_dict() returns has it
+        what = "a state_dict, whose layout is PyTorch's and not Burn's: load it with"
+        plan.mismatched.append(f"{what} load_state_dict")
+        return plan
     _match(places(module), record, [], plan)
     _match_tied(plan)
     return plan
@@ -91,6 +95,10 @@ def _match_place(place: Place, record: Any, path: Path, plan: LoadPlan) -> None:
         plan.missing.append(join(path))
     elif not isinstance(tensor, Tensor | StoredTensor):
         _differ(plan, path, _kind(record), "a tensor")
+    elif isinstance(tensor, Tensor) and not is_plain(tensor):
+        _differ(plan, path, "a sparse, nested or quantized tensor", "a tensor")
+    elif not _is_writable(place):
+        _differ(plan, path, "a tensor", _READ_ONLY)
     elif tensor.shape != place.view.shape:
         shapes = list(tensor.shape), list(place.view.shape)
         _differ(plan, path, f"shape {shapes[0]}", f"{shapes[1]}")
@@ -99,11 +107,21 @@ def _match_place(place: Place, record: Any, path: Path, plan: LoadPlan) -> None:
         _differ(plan, path, *kinds)
     elif getattr(tensor, "is_meta", False):
         _differ(plan, path, "a meta tensor without values", "a tensor")
-    elif place.source.is_inference() and not torch.is_inference_mode_enabled():
-        _differ(plan, path, "a tensor", "an inference tensor, which is read-only")
     else:
         plan.loaded.append(join(path))
         plan.steps.append((place, record))
+
+
+_READ_ONLY = "a read-only one (made in inference mode, expanded or sparse)"
+
+
+def _is_writable(place: Place) -> bool:
+    view = place.view
+    read_only = view.is_inference() and not torch.is_inference_mode_enabled()
+    if read_only or not is_plain(view):
+        return False
+    # An expanded tensor has several indices for one number.
+    return all(s or n < 2 for n, s in zip(view.shape, view.stride(), strict=True))
 
 
 def _match_tied(plan: LoadPlan) -> None:

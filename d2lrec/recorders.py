@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -25,6 +26,7 @@ from d2lrec.payload import Payload, Source
 from d2lrec.precision import FullPrecisionSettings, Settings
 from d2lrec.record import UNIT, Record
 from d2lrec.storage import FileSource, write_file
+from d2lrec.tensors import usable
 
 StrPath = str | os.PathLike[str]
 Module = TypeVar("Module", bound=nn.Module)
@@ -102,7 +104,7 @@ class FileRecorder:
             Unrecordable: It has an integer that the settings cannot hold.
         """
         with self._open(path) as tree:
-            return loaded(tree, self.settings, device)
+            return loaded(tree, self.settings, usable(device))
 
     def path(self, path: StrPath) -> Path:
         """Return the path of the file: `path` with the recorder's extension.
@@ -115,7 +117,7 @@ class FileRecorder:
         ['mlp.mpk', 'mlp.mpk', 'mlp.mpk', '.mlp.mpk']
         """
         base = Path(path)
-        if base.name in ("", "..") or "\0" in base.name:
+        if base.name in ("", "..") or not _is_writable(base):
             raise RecorderError(f"{str(path)!r} names no file: a file name expected.")
         if base.name.endswith(f".{self.extension}"):
             return base
@@ -226,6 +228,14 @@ def load_file(
         return load_record(module, record, device=device, strict=strict)
 
 
+def _is_writable(path: Path) -> bool:
+    """Whether the system has a form for each of the path's characters."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
 def _written_by(source: FileSource) -> str | None:
     """Guess from the first bytes which recorder wrote a file; None if unsure."""
     head = source.read(0, min(source.size, 10))
@@ -241,7 +251,9 @@ def _about(path: Path) -> Iterator[None]:
         yield
     except RecorderError as error:
         error.file = error.file or path
-        beside = sorted(p.name for p in path.parent.glob(f"{path.stem}.*"))
-        if isinstance(error, RecordNotFound) and beside:
-            error.message += f" There is {', '.join(beside)}."
+        if isinstance(error, RecordNotFound):
+            beside = sorted(p.name for p in path.parent.glob(f"{escape(path.stem)}.*"))
+            if beside:
+                names = ", ".join(beside)
+                error.message += f" Beside it is {names}: is this the right recorder?"
         raise

@@ -20,18 +20,24 @@ _CONTAINERS = {
     nn.ParameterList,
     nn.ParameterDict,
 }
+_FIELDS = "__record_fields__"
 
 
 def stored(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters and persistent buffers that a record must have, by name."""
     for prefix, part in module.named_modules():
-        tensors = {**part._parameters, **part._buffers}
-        skipped = set(part._non_persistent_buffers_set)
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            skipped.add("num_batches_tracked")  # Burn does not count batches
-        for name, tensor in tensors.items():
-            if tensor is not None and name not in skipped:
-                yield f"{prefix}.{name}".lstrip("."), tensor
+        for name, tensor in _own(part):
+            yield f"{prefix}.{name}".lstrip("."), tensor
+
+
+def _own(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    tensors = {**module._parameters, **module._buffers}
+    skipped = set(module._non_persistent_buffers_set)
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        skipped.add("num_batches_tracked")  # Burn does not count batches
+    for name, tensor in tensors.items():
+        if tensor is not None and name not in skipped:
+            yield name, tensor
 
 
 def check_complete(module: nn.Module, recorded: set[int]) -> None:
@@ -48,11 +54,12 @@ def check_complete(module: nn.Module, recorded: set[int]) -> None:
         if id(tensor) not in recorded:
             what = "Burn's twin of this layer has no field for it."
             advice = "Hold the layer in a module of your own, beside what you add."
-            owner, _, _ = name.rpartition(".")
-            if hasattr(module.get_submodule(owner), "__record_fields__"):
-                what = "__record_fields__ leaves it out, and its numbers would be lost."
-                advice = "Name it there, or register it as no persistent buffer."
-            raise Unrecordable(f"{what} {advice}", path=name.split("."))
+            path = name.split(".")
+            owners = [".".join(path[:depth]) for depth in range(len(path))]
+            if any(hasattr(module.get_submodule(x), _FIELDS) for x in owners):
+                what = f"{_FIELDS} leaves it out, and its numbers would be lost."
+                advice = "Name it there, or make it a buffer with persistent=False."
+            raise Unrecordable(f"{what} {advice}", path=path)
 
 
 def refuse(module: nn.Module, path: Path) -> None:
@@ -64,7 +71,7 @@ def refuse(module: nn.Module, path: Path) -> None:
     """
     kind = type(module).__name__
     base = next(t for t in type(module).__mro__ if t.__module__.startswith("torch."))
-    own = [t for name, t in stored(module) if name in own_names(module)]
+    own = [tensor for _, tensor in _own(module)]
     what = None
     if isinstance(module, torch.jit.ScriptModule):
         what = "a ScriptModule is a program. Record the module that it was made from."
@@ -73,7 +80,16 @@ def refuse(module: nn.Module, path: Path) -> None:
         what += " Call torch.nn.utils.parametrize.remove_parametrizations first."
     elif any(nn.parameter.is_lazy(tensor) for tensor in own):
         what = f"this {kind} has no shape yet. Run the model once."
-    elif own and base not in LAYERS and base not in _CONTAINERS:
+    elif type(module).get_extra_state is not nn.Module.get_extra_state:
+        what = f"this {kind} has an extra state, which is no tensor."
+        what += " Record it beside the module, in a dict."
+    elif base.__module__.startswith("torch.ao."):
+        what = f"this {kind} is quantized. Record the model from before."
+    elif (
+        own
+        and base not in _CONTAINERS
+        and not LAYERS.keys() & set(type(module).__mro__)
+    ):
         what = f"Burn has no twin of {base.__name__}."
         what += " Write it as a module of your own, of layers that Burn has."
     if what is not None:

@@ -109,7 +109,7 @@ def write_file(
     try:
         if target.exists() and not target.is_file():
             raise RecorderError("this is no regular file and will not be replaced.")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        changed = _make_folder(target.parent)
         _clear_leftovers(target)
         with _temporary(target) as (name, file):
             _reserve(file, sum(map(_size, parts)))
@@ -121,8 +121,15 @@ def write_file(
     except OSError as error:
         unchanged = "What was there before is unchanged."
         raise RecorderError(f"cannot be saved: {error.strerror}. {unchanged}") from None
-    if durable:
-        _flush_folder(target.parent)
+    for folder in changed if durable else ():
+        _flush_folder(folder)
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it; return all that will have a new entry."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return [folder, *(path.parent for path in made)]
 
 
 def _size(part: bytes | Payload) -> int:
@@ -174,7 +181,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
         file = os.open(name, flags, 0o666)  # the umask takes its share
         try:
             # Another save may have cleared the file before it was locked.
-            if _lock(file) and os.fstat(file).st_nlink:
+            if _lock(file, otherwise=True) and os.fstat(file).st_nlink:
                 yield name, file
                 return
         finally:
@@ -183,13 +190,16 @@ def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
             os.close(file)
 
 
-def _lock(file: int) -> bool:
+def _lock(file: int, *, otherwise: bool) -> bool:
+    """Lock a file unless another has; `otherwise` answers where there are no locks."""
     if fcntl is None:
-        return True
+        return otherwise
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:
+        return otherwise
     return True
 
 
@@ -197,9 +207,10 @@ def _clear_leftovers(target: Path) -> None:
     """Remove temporary files of this target whose writers are gone."""
     for name in target.parent.glob(f"{_prefix(target)}*.tmp") if fcntl else ():
         with contextlib.suppress(OSError):
-            file = os.open(name, os.O_RDONLY)
+            file = os.open(name, os.O_RDONLY | os.O_NONBLOCK)  # it might be a pipe
             try:
-                if stat.S_ISREG(os.fstat(file).st_mode) and _lock(file):
+                regular = stat.S_ISREG(os.fstat(file).st_mode)
+                if regular and _lock(file, otherwise=False):
                     os.unlink(name)
             finally:
                 os.close(file)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from d2lrec.errors import CorruptRecord, Path, Unrecordable
+from d2lrec.errors import CorruptRecord, Path, RecorderError, Unrecordable
 from d2lrec.payload import CHUNK, Buffer
 from d2lrec.precision import Settings
 from d2lrec.record import TensorData
@@ -85,6 +85,25 @@ def is_plain(tensor: Tensor) -> bool:
     """Whether a tensor is what a file has: one value for each of its indices."""
     plain = tensor.layout is torch.strided
     return plain and not tensor.is_quantized and not tensor.is_nested
+
+
+def usable(device: torch.device | str | None) -> torch.device | None:
+    """Return a device on which tensors can have values, or None for None.
+
+    Raises:
+        RecorderError: There is no such device here, or it is meta.
+    """
+    if device is None:
+        return None
+    try:
+        found = torch.empty(0, device=device).device
+    except (AssertionError, RuntimeError) as error:
+        reason, _, _ = str(error).partition("\n")
+        what = f"the device {device} cannot be used: {reason}"
+        raise RecorderError(f"{what} Nothing was loaded.") from None
+    if found.type == "meta":
+        raise RecorderError("on the device meta tensors have no values. Name another.")
+    return found
 
 
 def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
