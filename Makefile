@@ -3,15 +3,16 @@
 # The Python to make .venv with, if it is to be a particular one.
 PYTHON ?=
 # Options for JupyterLab: make lab ARGS=--no-browser
-ARGS ?=
-# Who keeps an environment of their own (conda) runs everything with it: RUN=python
-RUN ?=
+ARGS :=
+# Who keeps an environment of their own (conda) runs all of it so: make test RUN=python
+RUN :=
 
 SETUP := tools/setup_environment.py
 NAMES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
 MAKEFLAGS += --no-print-directory
 
 PY := $(or $(RUN),.venv/bin/python)
+STEPS := 2
 LANGUAGE := $(if $(filter zh%,$(LC_ALL) $(LC_MESSAGES) $(LANG)),zh,en)
 NBVAL := $(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=60 \
     -n 2 --dist loadscope -q chapters
@@ -30,24 +31,23 @@ help:
 	@echo 'RUN=python an environment of your own in place of .venv.'
 
 book: setup
-	@echo '[1/2] Running the chapters'
 	@$(PY) tools/book.py build
-	@echo '[2/2] Building the site'
 	@$(PY) tools/site.py
 
+test: STEPS := 5
 test: check
-	@echo '[3/5] The tests'
+	@echo '[3/5] Tests, and how much of d2lrec they reach'
 	@$(PY) -m pytest -n 2 --dist loadscope -q --cov --cov-report=term
-	@echo '[4/5] The notebooks: every output compared'
+	@echo '[4/5] Notebooks: every output compared'
 	@$(NBVAL)
-	@echo '[5/5] The notebooks again, as on an older processor'
+	@echo '[5/5] Notebooks again, as on an older processor'
 	@ATEN_CPU_CAPABILITY=default $(NBVAL)
 
 check: setup
-	@echo '[1/5] Style'
+	@echo '[1/$(STEPS)] Style: ruff'
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@echo '[2/5] Types'
+	@echo '[2/$(STEPS)] Types: mypy'
 	@$(PY) -m mypy
 
 lab: setup

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim import Optimizer
 
+from d2lrec.conversion import Stateful, into_record
 from d2lrec.errors import CorruptRecord, Path, Unrecordable
-from d2lrec.places import into_record
 from d2lrec.precision import Settings
 from d2lrec.record import (
     MAX_DEPTH,
@@ -26,8 +27,10 @@ from d2lrec.record import (
     Param,
     Record,
     RecordList,
+    RecordTuple,
     TensorData,
 )
+from d2lrec.structure import FROM_TEXT
 from d2lrec.tensors import StoredTensor, wrap
 
 
@@ -41,14 +44,16 @@ def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
         path: The item's place, for errors.
 
     Returns:
-        The same tree with `TensorData` for tensors, and dicts for structs.
+        The same tree with `TensorData` for tensors, and `Record`s for structs.
 
     Raises:
         Unrecordable: With the path of what cannot be recorded, and what to do.
 
     >>> from d2lrec import FullPrecisionSettings
     >>> into_tree({"pair": (1, 0.5)}, FullPrecisionSettings)
-    {'pair': [1, 0.5]}
+    pair
+        0  1
+        1  0.5
     """
     if len(path) > MAX_DEPTH:
         what = f"nested deeper than {MAX_DEPTH} levels, or a list that holds itself."
@@ -57,16 +62,24 @@ def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
         return wrap(item, settings, path)
     if isinstance(item, Param):
         return _param(item, settings, path)
+    if isinstance(item, Stateful) or _is_optimizer(item):
+        return into_tree(_record(item, path), settings, path)
     if isinstance(item, Mapping):
         return _struct(item, settings, path)
     if isinstance(item, list | tuple):
-        return [into_tree(x, settings, (*path, i)) for i, x in enumerate(item)]
-    if isinstance(item, nn.Module):
-        return into_tree(_record(item, path), settings, path)
+        kind = RecordList if isinstance(item, list) else RecordTuple
+        items = kind(into_tree(x, settings, (*path, i)) for i, x in enumerate(item))
+        items.structure = getattr(item, "structure", None)
+        return items
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
         names = [field.name for field in dataclasses.fields(item)]
         return _struct({name: getattr(item, name) for name in names}, settings, path)
     return _scalar(item, path)
+
+
+def _is_optimizer(item: Any) -> bool:
+    """Whether an item is an optimizer and its net, which are recorded together."""
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], Optimizer)
 
 
 def _param(item: Param, settings: Settings, path: Path) -> Param:
@@ -77,26 +90,27 @@ def _param(item: Param, settings: Settings, path: Path) -> Param:
     raise Unrecordable(what, path=path)
 
 
-def _record(module: nn.Module, path: Path) -> Any:
+def _record(item: Any, path: Path) -> Any:
     try:
-        return into_record(module)
+        return into_record(*item) if isinstance(item, tuple) else into_record(item)
     except Unrecordable as error:
         error.path = (*path, *error.path)
         raise
 
 
-def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> dict[str, Any]:
+def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> Record:
     for names in (PARAM_FIELDS, TENSOR_FIELDS):
         if item.keys() == set(names):
             what = f"a dict with the keys {', '.join(names)} would be read as a tensor."
             raise Unrecordable(f"{what} Rename one of them.", path=path)
-    tree = {}
+    tree = Record()
     for key, value in item.items():
         if not isinstance(key, str):
             what = f"the key {key!r} is no string; a record's keys are field names."
             raise Unrecordable(f"{what} Use {str(key)!r}, or a list.", path=path)
         _text(key, path)
         tree[key] = into_tree(value, settings, (*path, key))
+    tree.structure = getattr(item, "structure", None)
     return tree
 
 
@@ -171,17 +185,28 @@ def _from_tree(tree: Any, tensor: Callable[[TensorData, Path], Any], path: Path)
         return tensor(tree, path)
     if isinstance(tree, Param):
         return Param(tree.id, tensor(tree.tensor, path))
-    if isinstance(tree, dict):
+    if isinstance(tree, Record):
         pairs = tree.items()
-        return Record((key, _from_tree(x, tensor, (*path, key))) for key, x in pairs)
-    if isinstance(tree, list):
+        record = Record((key, _from_tree(x, tensor, (*path, key))) for key, x in pairs)
+        record.structure = tree.structure or FROM_TEXT
+        return record
+    if isinstance(tree, list | tuple):
         values = [_from_tree(x, tensor, (*path, i)) for i, x in enumerate(tree)]
-        # Structs and parameters print as a tree, a few tensors as themselves.
-        structs = any(isinstance(x, Record | RecordList | Param) for x in values)
-        return RecordList(values) if structs else values
+        return _items(values, tree)
     if isinstance(tree, Float32):
         return np.float32(tree)
     return tree.tobytes() if hasattr(tree, "tobytes") else tree
+
+
+def _items(values: list[Any], tree: list[Any] | tuple[Any, ...]) -> Any:
+    """Return a few tensors or numbers as they are, structs as what prints as a tree."""
+    structure = getattr(tree, "structure", None)
+    structs = any(isinstance(x, Record | RecordList | RecordTuple) for x in values)
+    if not structs and not any(isinstance(x, Param) for x in values):
+        return values if isinstance(tree, list) else tuple(values)
+    items = RecordList(values) if isinstance(tree, list) else RecordTuple(values)
+    items.structure = structure
+    return items
 
 
 def stored(tree: Any, settings: Settings) -> Any:
@@ -189,8 +214,19 @@ def stored(tree: Any, settings: Settings) -> Any:
     return from_tree(tree, lambda data, path: StoredTensor(data, settings, tuple(path)))
 
 
-def loaded(tree: Any, settings: Settings, device: torch.device | str | None) -> Any:
-    """Read all tensors of a tree, in the settings' dtypes, to a device."""
-    return from_tree(
-        tree, lambda data, path: StoredTensor(data, settings, tuple(path)).load(device)
-    )
+def loaded(
+    tree: Any,
+    settings: Settings,
+    device: torch.device | str | None = None,
+    *,
+    mapped: bool = False,
+) -> Any:
+    """Read all tensors of a tree, in the settings' dtypes, to a device.
+
+    `mapped` leaves those that need no conversion in the memory that they lie in.
+    """
+
+    def read(data: TensorData, path: Path) -> torch.Tensor:
+        return StoredTensor(data, settings, tuple(path)).load(device, mapped=mapped)
+
+    return from_tree(tree, read)

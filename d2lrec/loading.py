@@ -6,7 +6,7 @@ collected. Only when there is none is the first number written.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,39 +17,15 @@ from d2lrec.places import IDS
 from d2lrec.record import Param
 from d2lrec.tensors import StoredTensor, integer_misfit, usable
 
-Module = TypeVar("Module", bound=nn.Module)
 
-
-def load_record(
-    module: Module,
+def load_module(
+    module: nn.Module,
     record: Any,
     *,
     device: torch.device | str | None = None,
     strict: bool = True,
-) -> Module:
-    """Load a record into a module, in place: all of it, or nothing.
-
-    Args:
-        module: The module; on the meta device it gets its memory here.
-        record: What `into_record` or a recorder's `load` returned, or a part of it.
-        device: Where the module is to be afterwards; None leaves it where it is.
-        strict: Whether a parameter that only one side has is an error. If not, it is
-            passed over; `plan_load` tells which those are.
-
-    Returns:
-        The module. Its parameters keep the record's ids.
-
-    Raises:
-        RecordMismatch: The record does not fit; all differences are listed, and the
-            module is what it was.
-        RecorderError: The file failed while its numbers were read; the message says
-            whether the module was changed.
-
-    >>> from d2lrec import into_record
-    >>> net, twin = nn.Linear(2, 3), nn.Linear(2, 3)
-    >>> bool((load_record(twin, into_record(net)).weight == net.weight).all())
-    True
-    """
+) -> None:
+    """Load a record into a module: see `d2lrec.load_record`."""
     plan = plan_load(module, record)
     differences = plan.differences(strict)
     if differences:
@@ -58,6 +34,8 @@ def load_record(
         what += f"{'s' if count > 1 else ''}; nothing was loaded):"
         raise RecordMismatch(what, differences, advice(record, plan))
     device = usable(device)
+    if device is not None and device.type == "meta":
+        raise RecorderError("on the device meta a module has no values. Name another.")
     _stage(plan)
     swapped = _materialize(module, plan, device)
     try:
@@ -69,7 +47,8 @@ def load_record(
         for real, meta in swapped:
             _swap(real, meta)
         raise
-    return module if device is None else module.to(device)
+    if device is not None:
+        module.to(device)
 
 
 def _stage(plan: LoadPlan) -> None:

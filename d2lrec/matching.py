@@ -141,8 +141,7 @@ def _match_tied(plan: LoadPlan) -> None:
 def _bits(place: Place, record: Any) -> bytes:
     """Return the bytes that the whole source of a place would hold."""
     source = torch.zeros_like(place.source, device="cpu")
-    start = place.view.storage_offset() - place.source.storage_offset()
-    copy_into(source.as_strided(place.view.size(), place.view.stride(), start), record)
+    copy_into(place.of(source), record)
     return bytes(memory_of(source.contiguous()))
 
 

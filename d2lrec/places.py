@@ -43,15 +43,20 @@ class Place:
         owner: The layer; its `__dict__` keeps the id.
         field: Burn's name of the parameter in the layer.
         source: The PyTorch parameter or buffer.
-        view: Its memory in Burn's layout.
+        of: From a tensor of the source's shape to the part and layout that Burn has.
     """
 
     owner: nn.Module
     field: str
     source: Tensor
-    view: Tensor
+    of: View
 
     structure: ClassVar[Structure] = PARAM
+
+    @property
+    def view(self) -> Tensor:
+        """The source's memory in Burn's layout."""
+        return self.of(self.source)
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -80,43 +85,37 @@ def places(module: nn.Module) -> Any:
     return tree
 
 
-def into_record(module: nn.Module) -> Any:
-    """Return a module's record: its parameters in Burn's layout, and their ids.
+def record_module(module: nn.Module) -> Any:
+    """Return a module's record: see `d2lrec.into_record`."""
+    tree = places(module)
+    assign_ids(tree)
+    return _record(tree)
 
-    The tensors are views of the module's memory, as in PyTorch's `state_dict`: they
-    change when it is trained. Parameters without an id get one.
 
-    Args:
-        module: Any module of the layers in `LAYERS`, containers, and own classes.
-
-    Returns:
-        A `Record` for a struct, a list for a `ModuleList`, a tuple for a
-        `Sequential`; in them `Param`s, and None for what has no parameters.
-
-    Raises:
-        Unrecordable: A layer or parameter that Burn has no place for.
-
-    >>> into_record(nn.Linear(20, 256))
-    weight  float32 [20, 256]
-    bias    float32 [256]
-    """
+def assign_ids(tree: Any) -> None:
+    """Give an id to each place that has none; places of one tied parameter share it."""
     tied: dict[tuple[int, ...], str] = {}
-    return _record(places(module), tied)
-
-
-def _record(place: Any, tied: dict[tuple[int, ...], str]) -> Any:
-    if isinstance(place, Place):
+    for place in leaves(tree):
         ids = place.owner.__dict__.setdefault(IDS, {})
-        id_ = ids.get(place.field) or tied.get(place.key) or new_id()
-        # One parameter at several places has one id: the first place's.
-        ids[place.field] = tied.setdefault(place.key, id_)
-        return Param(ids[place.field], place.view)
+        found = ids.get(place.field) or tied.get(place.key) or new_id()
+        ids[place.field] = tied.setdefault(place.key, found)
+
+
+def id_of(place: Place) -> str:
+    """Return the id of a place that has one."""
+    ids: dict[str, str] = place.owner.__dict__[IDS]
+    return ids[place.field]
+
+
+def _record(place: Any) -> Any:
+    if isinstance(place, Place):
+        return Param(id_of(place), place.view)
     if isinstance(place, Record):
-        fields = ((name, _record(below, tied)) for name, below in place.items())
+        fields = ((name, _record(below)) for name, below in place.items())
         return _typed(Record(fields), place.structure)
     if place is None:
         return None
-    items: RecordList | RecordTuple = type(place)(_record(x, tied) for x in place)
+    items: RecordList | RecordTuple = type(place)(map(_record, place))
     items.structure = place.structure
     return items
 
@@ -230,8 +229,11 @@ def _place(
     owner: nn.Module, field: str, tensor: Tensor, view: View = Tensor.detach
 ) -> Place:
     # Burn's tensors have at least one dimension.
-    shown = view(tensor) if tensor.dim() else tensor.detach().view(1)
-    return Place(owner, field, tensor, shown)
+    return Place(owner, field, tensor, view if tensor.dim() else _one_number)
+
+
+def _one_number(tensor: Tensor) -> Tensor:
+    return tensor.detach().view(1)
 
 
 def leaves(tree: Any) -> Iterator[Place]:

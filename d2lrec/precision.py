@@ -16,11 +16,15 @@ class Settings:
 
     Attributes:
         name: Burn's name of the settings.
+        float_dtype: Burn's name of the stored float dtype.
+        int_dtype: Burn's name of the stored integer dtype.
         float_elem: Rust's name of the stored float type.
         int_elem: Rust's name of the stored integer type.
     """
 
     name: str
+    float_dtype: str
+    int_dtype: str
     float_elem: str
     int_elem: str
 
@@ -29,16 +33,22 @@ class Settings:
 
         >>> FullPrecisionSettings.stored_dtype("F64")
         'F32'
-        >>> FullPrecisionSettings.stored_dtype("U8")
-        'I32'
+        >>> HalfPrecisionSettings.stored_dtype("U8")
+        'I16'
         """
         if dtype.startswith("Bool"):
             return "Bool(Native)"
         is_float = "F" in dtype  # F64, F32, F16, BF16, Flex32
-        return (self.float_elem if is_float else self.int_elem).upper()
+        return self.float_dtype if is_float else self.int_dtype
 
     def __repr__(self) -> str:
         return self.name
 
 
-FullPrecisionSettings = Settings("FullPrecisionSettings", "f32", "i32")
+DoublePrecisionSettings = Settings(
+    "DoublePrecisionSettings", "F64", "I64", "f64", "i64"
+)
+FullPrecisionSettings = Settings("FullPrecisionSettings", "F32", "I32", "f32", "i32")
+HalfPrecisionSettings = Settings(
+    "HalfPrecisionSettings", "F16", "I16", "half::binary16::f16", "i16"
+)

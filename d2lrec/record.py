@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Number
-from reprlib import repr as short
+from reprlib import Repr
 from typing import Any
 
 from d2lrec.dialect import ITEM_SIZES, dtype_from_wire
@@ -24,6 +24,14 @@ from d2lrec.payload import Memory, Payload, Span
 # sizes below.
 MAX_DEPTH = 120
 FILE_DEPTH = MAX_DEPTH + 4
+
+
+class _Repr(Repr):
+    repr_Record = Repr.repr_dict
+
+
+short = _Repr().repr  # for messages: of a long value the beginning
+
 
 # The names of Burn's two own structs, which no other struct of a record may have.
 PARAM_FIELDS = ("id", "param")
@@ -193,8 +201,8 @@ def _tensor_data(fields: dict[str, Any], path: Path, offset: int | None) -> Tens
     data = fields["bytes"]
     if isinstance(data, list):  # JSON, or bytes written as an array of integers
         try:
-            data = Span(Memory(bytes(data)), 0, len(data))
-        except (TypeError, ValueError):
+            data = Span(Memory(_packed(data)), 0, len(data))
+        except ValueError:
             raise corrupt("a byte is not an integer from 0 to 255.") from None
     if not isinstance(data, Span):
         raise corrupt(f"the tensor's bytes are {short(data)}: bytes expected.")
@@ -205,6 +213,12 @@ def _tensor_data(fields: dict[str, Any], path: Path, offset: int | None) -> Tens
             "The file is damaged, or was not written by Burn or d2lrec."
         )
     return TensorData(data, tuple(shape), dtype)
+
+
+def _packed(values: list[Any]) -> bytes:
+    if not {int}.issuperset(map(type, values)):  # a bool is an int to bytes()
+        raise ValueError
+    return bytes(values)
 
 
 def _is_shape(shape: Any) -> bool:

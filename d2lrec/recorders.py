@@ -1,71 +1,110 @@
-"""The recorders, under Burn's names: a codec, an extension, and what to do with them.
+"""The recorders, under Burn's names: a codec, gzip or not, and an extension.
 
-A recorder's class is data; recording and loading are written once, for files. The
-counterpart in Burn is `crates/burn-core/src/record/file.rs`, 0.21.0.
+A recorder's class is data; recording and loading are written once for files and once
+for memory. The counterparts in Burn are `crates/burn-core/src/record/file.rs` and
+`memory.rs`, 0.21.0.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from glob import escape
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar
 
 import torch
-from torch import nn
 
-from d2lrec.codecs import json, mpk
-from d2lrec.dialect import BURN_0_21
-from d2lrec.errors import CorruptRecord, RecorderError, RecordNotFound
-from d2lrec.items import into_tree, loaded, stored
-from d2lrec.loading import load_record
-from d2lrec.payload import Payload, Source
-from d2lrec.precision import FullPrecisionSettings, Settings
-from d2lrec.record import UNIT, Record
+from d2lrec import envelope
+from d2lrec.compression import buffers, compress, decompress
+from d2lrec.conform import conform
+from d2lrec.conversion import structure_like
+from d2lrec.errors import RecorderError
+from d2lrec.formats import BINCODE, JSON, MPK, PRETTY_JSON, Codec, check_format
+from d2lrec.items import into_tree, loaded
+from d2lrec.paths import StrPath, about, with_extension
+from d2lrec.payload import Buffer, Memory, Payload, Source
+from d2lrec.precision import FullPrecisionSettings, HalfPrecisionSettings, Settings
 from d2lrec.storage import FileSource, write_file
+from d2lrec.structure import Structure, structure_of
 from d2lrec.tensors import usable
 
-StrPath = str | os.PathLike[str]
-Module = TypeVar("Module", bound=nn.Module)
-
-
-class Codec(NamedTuple):
-    """A pair of functions: tree to parts of a file, and bytes to tree."""
-
-    encode: Callable[[Any], list[bytes | Payload]]
-    decode: Callable[[Source], Any]
-
-
-MPK = Codec(mpk.encode, mpk.decode)
-PRETTY_JSON = Codec(json.encode, json.decode)
+Device = torch.device | str | None
 
 
 @dataclass(frozen=True)
-class FileRecorder:
-    """What all file recorders do; the subclasses say which format.
+class Recorder:
+    """What all recorders share: an item to the parts of a file, and back.
+
+    Attributes:
+        settings: Which number types are stored.
+    """
+
+    settings: Settings = FullPrecisionSettings
+
+    codec: ClassVar[Codec]
+    gzip: ClassVar[bool] = False
+    module: ClassVar[str]
+
+    def _encode(self, item: Any, like: Any) -> list[bytes | Payload]:
+        tree = into_tree(item, self.settings)
+        structure = self._structure(like)
+        if self.codec.typed:
+            structure = envelope.structure(structure or structure_of(tree))
+        elif structure is not None:
+            tree = conform(tree, structure)
+        type_name = f"burn_core::record::{self.module}::{type(self).__name__}"
+        tree = envelope.wrap(tree, type_name, self.settings)
+        parts = self.codec.encode(tree, structure)
+        return compress(parts) if self.gzip else parts
+
+    def _decode(self, source: Source, like: Any) -> Any:
+        check_format(source, type(self).__name__)
+        structure = self._structure(like)
+        if self.codec.typed and structure is None:
+            what = f"{type(self).__name__}.load needs like=: bincode stores no names."
+            advice = "Pass the module, a record of one, or a d2lrec.structure."
+            raise RecorderError(f"{what} {advice}")
+        if self.gzip:
+            source = decompress(source)
+        wrapped = structure and envelope.structure(structure)
+        item = envelope.unwrap(self.codec.decode(source, wrapped))
+        if structure is None or self.codec.typed:
+            return item
+        return conform(item, structure)
+
+    def _structure(self, like: Any) -> Structure | None:
+        if like is None or isinstance(like, Structure):
+            return like
+        found = structure_like(like)
+        return found or structure_of(into_tree(like, self.settings))
+
+
+@dataclass(frozen=True)
+class FileRecorder(Recorder):
+    """A recorder that writes files.
 
     Attributes:
         settings: Which number types are stored.
         durable: Whether a save waits until the disk has it (see `storage`).
     """
 
-    settings: Settings = FullPrecisionSettings
     _: KW_ONLY
     durable: bool = True
 
-    codec: ClassVar[Codec]
     extension: ClassVar[str]
+    module = "file"
 
-    def record(self, item: Any, path: StrPath) -> Path:
+    def record(self, item: Any, path: StrPath, *, like: Any = None) -> Path:
         """Save an item to a file; an existing one is replaced, whole or not at all.
 
         Args:
-            item: A module, or any tree of tensors, lists, tuples, dicts with string
-                keys, dataclasses, numbers, strings, booleans and None.
+            item: A module, `(optimizer, net)`, a scheduler, or any tree of tensors,
+                lists, tuples, dicts with string keys, dataclasses, numbers, strings,
+                booleans and None.
             path: Where to, without the extension, which is the recorder's.
+            like: What the item is to be read as, as with `load`; None for what it is.
 
         Returns:
             The path of the file.
@@ -82,29 +121,58 @@ class FileRecorder:
         xs.mpk [tensor([0., 1., 2.]), 'abc']
         """
         target = self.path(path)
-        parts = self.codec.encode(self._wrap(into_tree(item, self.settings)))
-        with _about(target):
+        parts = self._encode(item, like)
+        with about(target):
             write_file(target, parts, durable=self.durable)
         return target
 
-    def load(self, path: StrPath, *, device: torch.device | str | None = None) -> Any:
+    def load(
+        self,
+        path: StrPath,
+        *,
+        like: Any = None,
+        device: Device = None,
+        mmap: bool = False,
+    ) -> Any:
         """Load what a file holds.
 
         Args:
             path: The file, with or without the extension.
+            like: What to expect: a module, `(optimizer, net)`, a scheduler, a record,
+                a tree of the same form, or a `d2lrec.structure`. bincode needs it; the
+                others order fields and fill constants by it.
             device: Where the tensors are to be; None means the CPU.
+            mmap: Leave the numbers in the file, mapped into memory, and read them when
+                they are used; writing to them changes no file. Not with gzip or JSON.
 
         Returns:
-            A tree like the one that was recorded: dicts as `Record`, tuples as lists,
-            parameters as `Param`, tensors in the settings' dtypes.
+            A tree like the one that was recorded: dicts as `Record`, tuples as lists
+            where the format cannot tell, parameters as `Param`, tensors in the
+            settings' dtypes.
 
         Raises:
             RecordNotFound: There is no such file.
             CorruptRecord: The file is not what this recorder writes.
             Unrecordable: It has an integer that the settings cannot hold.
         """
-        with self._open(path) as tree:
-            return loaded(tree, self.settings, usable(device))
+        if mmap and (self.gzip or self.codec.text):
+            what = f"the numbers of a {type(self).__name__}'s file cannot be mapped."
+            raise RecorderError(f"{what} Use NamedMpkFileRecorder or BinFileRecorder.")
+        with self.open(path, like, mmap=mmap) as tree:
+            return loaded(tree, self.settings, usable(device), mapped=mmap)
+
+    @contextmanager
+    def open(
+        self, path: StrPath, like: Any = None, *, mmap: bool = False
+    ) -> Iterator[Any]:
+        """Decode a file and keep it open, so that its tensors can be read.
+
+        Yields:
+            The tree with a `TensorData` for each tensor.
+        """
+        target = self.path(path)
+        with about(target), FileSource(target) as source:
+            yield self._decode(source.map() if mmap else source, like)
 
     def path(self, path: StrPath) -> Path:
         """Return the path of the file: `path` with the recorder's extension.
@@ -116,42 +184,31 @@ class FileRecorder:
         >>> [str(recorder.path(p)) for p in ("mlp", "mlp.mpk", "mlp.v1", ".mlp")]
         ['mlp.mpk', 'mlp.mpk', 'mlp.mpk', '.mlp.mpk']
         """
-        base = Path(path)
-        if base.name in ("", "..") or not _is_writable(base):
-            raise RecorderError(f"{str(path)!r} names no file: a file name expected.")
-        if base.name.endswith(f".{self.extension}"):
-            return base
-        stem = base.name[:1] + base.name[1:].rpartition(".")[0]
-        keep = stem if "." in base.name[1:] else base.name
-        return base.with_name(f"{keep}.{self.extension}")
+        return with_extension(path, self.extension)
 
-    def _wrap(self, item: Any) -> dict[str, Any]:
-        kind = f"burn_core::record::file::{type(self).__name__}"
-        metadata = {
-            "float": self.settings.float_elem,
-            "int": self.settings.int_elem,
-            "format": f"{kind}<burn_core::record::settings::{self.settings.name}>",
-            "version": BURN_0_21.version,
-            "settings": self.settings.name,
-        }
-        return {"metadata": metadata, "item": item, "_b": UNIT}
 
-    @contextmanager
-    def _open(self, path: StrPath) -> Iterator[Any]:
-        """Decode a file and keep it open while its tensors are read."""
-        target = self.path(path)
-        with _about(target), FileSource(target) as source:
-            other = _written_by(source)
-            if other not in (None, type(self).__name__):
-                what = (
-                    f"this looks like a file of {other}, not of {type(self).__name__}."
-                )
-                raise CorruptRecord(f"{what} Load it with d2lrec.{other}().")
-            tree = self.codec.decode(source)
-            if not isinstance(tree, Record) or not {"metadata", "item"} <= tree.keys():
-                what = "this is no record: a struct with metadata and item expected."
-                raise CorruptRecord(what)
-            yield tree["item"]
+@dataclass(frozen=True)
+class BytesRecorder(Recorder):
+    """A recorder that writes bytes in memory."""
+
+    module = "memory"
+
+    def record(self, item: Any, *, like: Any = None) -> bytes:
+        """Return the bytes of an item; arguments as with a file recorder.
+
+        >>> data = NamedMpkBytesRecorder().record({"x": torch.arange(3.0)})
+        >>> NamedMpkBytesRecorder().load(data)["x"]
+        tensor([0., 1., 2.])
+        """
+        data = bytearray()
+        for buffer in buffers(self._encode(item, like)):
+            data += buffer
+        return bytes(data)
+
+    def load(self, data: Buffer, *, like: Any = None, device: Device = None) -> Any:
+        """Load what bytes hold; arguments and errors as with a file recorder."""
+        tree = self._decode(Memory(data), like)
+        return loaded(tree, self.settings, usable(device))
 
 
 class NamedMpkFileRecorder(FileRecorder):
@@ -161,6 +218,37 @@ class NamedMpkFileRecorder(FileRecorder):
     extension = "mpk"
 
 
+class NamedMpkGzFileRecorder(FileRecorder):
+    """MessagePack, compressed, in a `.mpk.gz` file."""
+
+    codec = MPK
+    gzip = True
+    extension = "mpk.gz"
+
+
+class BinFileRecorder(FileRecorder):
+    """bincode in a `.bin` file: the smallest; it does not say what is in it."""
+
+    codec = BINCODE
+    extension = "bin"
+
+
+class BinGzFileRecorder(FileRecorder):
+    """bincode, compressed, in a `.bin.gz` file."""
+
+    codec = BINCODE
+    gzip = True
+    extension = "bin.gz"
+
+
+class JsonGzFileRecorder(FileRecorder):
+    """JSON, compressed, in a `.json.gz` file."""
+
+    codec = JSON
+    gzip = True
+    extension = "json.gz"
+
+
 class PrettyJsonFileRecorder(FileRecorder):
     """JSON in a `.json` file: to be read with one's own eyes; large and slow."""
 
@@ -168,92 +256,23 @@ class PrettyJsonFileRecorder(FileRecorder):
     extension = "json"
 
 
+class BinBytesRecorder(BytesRecorder):
+    """bincode in memory: for a model that is part of a program."""
+
+    codec = BINCODE
+
+
+class NamedMpkBytesRecorder(BytesRecorder):
+    """MessagePack in memory."""
+
+    codec = MPK
+
+
+# Burn's aliases: a recorder with its settings.
 DefaultFileRecorder = NamedMpkFileRecorder
-_DEFAULT = DefaultFileRecorder()
-
-
-def save_file(item: Any, path: StrPath, recorder: FileRecorder = _DEFAULT) -> Path:
-    """Save a module's record, or anything recordable, to a file.
-
-    Args:
-        item: The module.
-        path: Where to, without the extension, which is the recorder's.
-        recorder: In which format.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        Unrecordable: A layer or value that Burn has no place for.
-        RecorderError: The file could not be written; the old one is unchanged.
-
-    >>> import os, tempfile
-    >>> net, twin = nn.Linear(2, 3), nn.Linear(2, 3)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = save_file(net, os.path.join(folder, "net"))
-    ...     bool((load_file(twin, file).weight == net.weight).all())
-    True
-    """
-    return recorder.record(item, path)
-
-
-def load_file(
-    module: Module,
-    path: StrPath,
-    recorder: FileRecorder = _DEFAULT,
-    *,
-    device: torch.device | str | None = None,
-    strict: bool = True,
-) -> Module:
-    """Load a file into a module, in place: all of it, or nothing.
-
-    Args:
-        module: The module to load into.
-        path: The file, with or without the extension.
-        recorder: In which format it is.
-        device: Where the module is to be afterwards; None leaves it where it is.
-        strict: Whether a parameter that only one side has is an error.
-
-    Returns:
-        The module.
-
-    Raises:
-        RecordNotFound: There is no such file.
-        CorruptRecord: The file is not what the recorder writes.
-        RecordMismatch: The record does not fit; all differences are listed, and the
-            module is what it was.
-    """
-    with recorder._open(path) as tree:
-        record = stored(tree, recorder.settings)
-        return load_record(module, record, device=device, strict=strict)
-
-
-def _is_writable(path: Path) -> bool:
-    """Whether the system has a form for each of the path's characters."""
-    try:
-        return b"\0" not in os.fsencode(path)
-    except UnicodeEncodeError:
-        return False
-
-
-def _written_by(source: FileSource) -> str | None:
-    """Guess from the first bytes which recorder wrote a file; None if unsure."""
-    head = source.read(0, min(source.size, 10))
-    if head.startswith((b"\x83\xa8metadata"[:10], b"\x82\xa8metadata"[:10])):
-        return "NamedMpkFileRecorder"
-    return "PrettyJsonFileRecorder" if head.lstrip()[:1] == b"{" else None
-
-
-@contextmanager
-def _about(path: Path) -> Iterator[None]:
-    """Name the file in an error; if it is missing, name those beside it."""
-    try:
-        yield
-    except RecorderError as error:
-        error.file = error.file or path
-        if isinstance(error, RecordNotFound):
-            beside = sorted(p.name for p in path.parent.glob(f"{escape(path.stem)}.*"))
-            if beside:
-                names = ", ".join(beside)
-                error.message += f" Beside it is {names}: is this the right recorder?"
-        raise
+DefaultRecorder = NamedMpkFileRecorder
+CompactRecorder = partial(NamedMpkFileRecorder, HalfPrecisionSettings)
+SensitiveCompactRecorder = partial(BinGzFileRecorder, HalfPrecisionSettings)
+NoStdTrainingRecorder = BinFileRecorder
+NoStdInferenceRecorder = BinBytesRecorder
+DebugRecordSettings = PrettyJsonFileRecorder

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import mmap
 import os
 import secrets
 import stat
@@ -19,7 +20,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from d2lrec.errors import CorruptRecord, RecorderError, RecordNotFound
-from d2lrec.payload import Buffer, Payload
+from d2lrec.payload import Buffer, Memory, Payload
 
 try:
     import fcntl
@@ -63,6 +64,13 @@ class FileSource:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+
+    def map(self) -> Memory:
+        """Return the file as memory: read when it is touched, never written to."""
+        if not self.size:
+            return Memory(b"")
+        fileno = self._file.fileno()
+        return Memory(memoryview(mmap.mmap(fileno, 0, access=mmap.ACCESS_COPY)))
 
     def read(self, offset: int, count: int) -> bytes:
         """Return exactly `count` bytes from `offset`."""

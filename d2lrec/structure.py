@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from d2lrec.errors import Path
+from d2lrec.errors import Path, Unrecordable
 from d2lrec.record import Float32, Param, TensorData, Unit
 
 
@@ -38,6 +38,8 @@ class Leaf:
 
 PARAM = Leaf("Param")
 TENSOR = Leaf("Tensor")
+# A record loaded from a text format: what was an Option or a number's size is lost.
+FROM_TEXT = Leaf("a record from a text format")
 # Burn's empty record: constants, and modules without parameters.
 CONSTANT = Leaf("Constant")
 UNIT = Leaf("()")
@@ -167,10 +169,19 @@ def structure_of(tree: Any, path: Path = ()) -> Structure:
             `Option` that holds nothing.
         path: The tree's place, for errors.
 
+    Raises:
+        Unrecordable: A record that was loaded from a text format without `like`.
+
     >>> structure_of({"rates": [0.5], "pair": (1, "a"), "best": None})
     Struct(rates=Vec(f64), pair=Tuple(i64, String), best=Option(Constant))
     """
     known: Structure | None = getattr(tree, "structure", None)
+    if known == FROM_TEXT:
+        what = (
+            "this record was loaded from a text format, which does not keep the types"
+        )
+        advice = "Pass like=: a module, a record of one, or a d2lrec.structure."
+        raise Unrecordable(f"{what} that bincode goes by. {advice}", path=path)
     if known is not None:
         return known
     if isinstance(tree, Mapping):

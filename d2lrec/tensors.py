@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from d2lrec.errors import CorruptRecord, Path, RecorderError, Unrecordable
-from d2lrec.payload import CHUNK, Buffer
+from d2lrec.payload import CHUNK, Buffer, Memory, Span
 from d2lrec.precision import Settings
 from d2lrec.record import TensorData
 
@@ -88,22 +88,19 @@ def is_plain(tensor: Tensor) -> bool:
 
 
 def usable(device: torch.device | str | None) -> torch.device | None:
-    """Return a device on which tensors can have values, or None for None.
+    """Return a device, or None for None.
 
     Raises:
-        RecorderError: There is no such device here, or it is meta.
+        RecorderError: There is no such device here.
     """
     if device is None:
         return None
     try:
-        found = torch.empty(0, device=device).device
+        return torch.empty(0, device=device).device
     except (AssertionError, RuntimeError) as error:
         reason, _, _ = str(error).partition("\n")
         what = f"the device {device} cannot be used: {reason}"
         raise RecorderError(f"{what} Nothing was loaded.") from None
-    if found.type == "meta":
-        raise RecorderError("on the device meta tensors have no values. Name another.")
-    return found
 
 
 def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
@@ -205,16 +202,27 @@ class StoredTensor:
         """The dtype that loading gives."""
         return TORCH_DTYPES[self.settings.stored_dtype(self.data.dtype)]
 
-    def load(self, device: torch.device | str | None = None) -> Tensor:
+    def load(
+        self, device: torch.device | str | None = None, *, mapped: bool = False
+    ) -> Tensor:
         """Read it into a new tensor, in the settings' dtype.
+
+        Args:
+            device: Where it is to be; for the meta device nothing is read.
+            mapped: Share the memory that its bytes lie in, if they are in memory and
+                need no conversion.
 
         Raises:
             CorruptRecord: A boolean that is neither 0 nor 1, or a file that was cut
                 short meanwhile.
             Unrecordable: An integer that the settings cannot hold.
         """
-        stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
-        self.data.bytes.read_into(memory_of(stored))
+        if device is not None and torch.device(device).type == "meta":
+            return torch.empty(self.shape, dtype=self.dtype, device=device)
+        stored = self._mapped() if mapped else None
+        if stored is None:
+            stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
+            self.data.bytes.read_into(memory_of(stored))
         if self.data.dtype.startswith("Bool"):
             self._check_booleans(stored)
         misfit = integer_misfit(stored, self.dtype)
@@ -223,6 +231,19 @@ class StoredTensor:
             what += f" in which {self.settings} load integers."
             raise Unrecordable(what, path=self.path)
         return stored.to(device=device, dtype=self.dtype)
+
+    def _mapped(self) -> Tensor | None:
+        """Return a view of the bytes where they lie; None if that cannot be."""
+        span = self.data.bytes
+        dtype = TORCH_DTYPES[self.data.dtype]
+        if not isinstance(span, Span) or not isinstance(span.source, Memory):
+            return None
+        if dtype != self.dtype or dtype == torch.bool or not span.nbytes:
+            return None
+        count = span.nbytes // dtype.itemsize
+        memory = memoryview(span.source.data)
+        flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=span.offset)
+        return flat.view(self.shape)
 
     def copy_into(self, target: Tensor) -> None:
         """Read it into an existing tensor of the same shape.

@@ -52,8 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("names", nargs="*", metavar="NAME", help="01-tensors")
     options = parser.parse_args(arguments)
 
-    from tools.builder import Book, BookError
-
+    try:
+        from tools.builder import Book, BookError
+    except ImportError as error:
+        sys.exit(f"{error}. Run `make book`, which installs what the book needs.")
     book = Book(options.root.resolve())
     try:
         if options.command == "check":
@@ -66,6 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BookError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped: nothing is half-written", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ class Book:
                     outputs = self._run(chapter, say)
                     cache.put(chapter, outputs)
                 else:
-                    say(f"{len(chapter.code)} code cells, unchanged", end=True)
+                    cells = f"{len(chapter.code)} code cells, unchanged"
+                    say(cells if chapter.code else "prose only", end=True)
                 self._write(build_files(chapter, outputs))
             except BookError as error:
                 failed.append(error)
@@ -89,11 +90,8 @@ class Book:
     def check_versions(self) -> None:
         """Stop where the torch here is not the one the stored outputs come from."""
         path = self.root / "constraints.txt"
-        pins = dict(
-            line.split("==", 1)
-            for line in path.read_text(encoding="utf-8").split()
-            if "==" in line
-        )
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        pins = dict(line.split("==", 1) for line in text.split() if "==" in line)
         pinned = pins.get("torch", "")
         try:
             found = version("torch")
@@ -140,18 +138,23 @@ class Book:
     def _write(self, files: dict[str, str]) -> None:
         """Put files in their places; both languages of a chapter, or neither."""
         ready = []
-        for name, text in files.items():
-            path = self.folder / name
-            path.parent.mkdir(exist_ok=True)
-            old = path.read_text(encoding="utf-8") if path.exists() else ""
-            if path.suffix == ".ipynb" and old:
-                text = keep_pictures(text, old)
-            if text != old:
-                beside = path.with_name(f".{path.name}.new")
-                beside.write_text(text, encoding="utf-8", newline="\n")
-                ready.append((beside, path))
-        for beside, path in ready:
-            os.replace(beside, path)
+        try:
+            for name, text in files.items():
+                path = self.folder / name
+                path.parent.mkdir(exist_ok=True)
+                old = path.read_text(encoding="utf-8") if path.exists() else ""
+                if path.suffix == ".ipynb" and old:
+                    text = keep_pictures(text, old)
+                if text != old:
+                    ready.append((path.with_name(f".{path.name}.new"), path))
+                    ready[-1][0].write_text(text, encoding="utf-8", newline="\n")
+            for beside, path in ready:
+                os.replace(beside, path)
+        except OSError as error:
+            for beside, _ in ready:
+                beside.unlink(missing_ok=True)
+            where = f"{self.folder.name}/{next(iter(files))}"
+            raise BookError(f"{where}: cannot be written: {error.strerror}") from None
 
     def _finish(self) -> None:
         """Remove what no source makes; list the chapters that are there."""

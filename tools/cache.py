@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 
 from tools.chapter import Chapter
@@ -29,7 +29,8 @@ class Cache:
         )
         sources.append(root / "constraints.txt")
         sources += [Path(__file__).with_name(name) for name in RUNNERS]
-        digest = hashlib.sha256(f"{sys.version} {version('torch')}".encode())
+        installed = sorted(f"{d.name}=={d.version}" for d in distributions())
+        digest = hashlib.sha256("\n".join([sys.version, *installed]).encode())
         for path in sources:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{path.name} {content}\n".encode())

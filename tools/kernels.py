@@ -1,7 +1,7 @@
 """Running a chapter's code the same way on every machine.
 
 The kernel is the Python that runs the build, whatever is installed under the name
-``python3``; a reader's own IPython profile, matplotlibrc and colour settings stay
+``python3``; a reader's own IPython profile, matplotlibrc and color settings stay
 out; temporary files fall into a folder that is removed with everything in it.
 """
 
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import nbformat
@@ -36,12 +36,17 @@ UNWANTED = ("NO_COLOR", "FORCE_COLOR", "PYTHON_COLORS", "PYTHONWARNINGS")
 
 
 def strip_ansi(text: str) -> str:
-    """The text without the codes that colour a terminal."""
+    """The text without the codes that color a terminal."""
     return ANSI.sub("", text)
 
 
-def kernel_environment(root: Path, scratch: Path) -> dict[str, str]:
-    """The environment of a kernel: ``d2lrec`` from ``root``, nothing of the user's."""
+def kernel_environment(root: Path, scratch: Path, seed: int = 0) -> dict[str, str]:
+    """The environment of a kernel: ``d2lrec`` from ``root``, nothing of the user's.
+
+    The seed is that of Python's hashes. It is given, so that runs are alike, and is
+    another one in the tests than in the build, so that an output which shows the
+    order of a set is caught.
+    """
     import matplotlib
 
     environment = {k: v for k, v in os.environ.items() if k not in UNWANTED}
@@ -50,7 +55,7 @@ def kernel_environment(root: Path, scratch: Path) -> dict[str, str]:
         (scratch / name).mkdir(exist_ok=True)
     environment |= {
         "PYTHONPATH": os.pathsep.join(place for place in places if place),
-        "PYTHONHASHSEED": "0",
+        "PYTHONHASHSEED": str(seed),
         "IPYTHONDIR": str(scratch / "ipython"),
         "TMPDIR": str(scratch / "tmp"),
         "MATPLOTLIBRC": str(Path(matplotlib.get_data_path()) / "matplotlibrc"),
@@ -94,7 +99,12 @@ def _client(chapter: Chapter, root: Path) -> Iterator[tuple[NotebookClient, Path
         )
         environment = kernel_environment(root, scratch)
         how = {"cwd": str(desk), "env": environment, "stderr": subprocess.DEVNULL}
-        with client.setup_kernel(cleanup_kc=True, **how):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(client.setup_kernel(cleanup_kc=True, **how))
+            except (OSError, RuntimeError) as error:
+                text = f"{sys.executable}: no kernel starts: {error}. Run `make book`."
+                raise BookError(text) from None
             yield client, desk
 
 
@@ -138,7 +148,7 @@ def _execute_cell(
 
 
 def _normal(outputs: list[dict], count: int) -> list[dict]:
-    """Outputs as they are kept: no colour codes, short tracebacks, counts from one."""
+    """Outputs as they are kept: no color codes, short tracebacks, counts from one."""
     kept = copy.deepcopy(outputs)
     for output in kept:
         if output["output_type"] == "error":

@@ -12,6 +12,7 @@ import nbformat
 
 from tools.chapter import BookError, Chapter
 
+UNREADABLE = (nbformat.ValidationError, ValueError, TypeError, AttributeError)
 MAX_LINES = 40
 MAX_PNG = 200_000
 TEXTS = ("text/plain", "text/html", "text/markdown", "text/latex", "application/json")
@@ -76,7 +77,7 @@ def _lint_output(output: dict, tags: list[str]) -> Iterator[str]:
 
 def _lint_text(text: str) -> Iterator[str]:
     if "\x1b" in text:
-        yield "codes that colour a terminal"
+        yield "codes that color a terminal"
     for what, pattern in PATTERNS.items():
         if found := re.search(pattern, text):
             yield f"{what} in an output: {found[0]!r}"
@@ -98,7 +99,7 @@ def lint_notebook(path: Path) -> list[str]:
     try:
         notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
         nbformat.validate(notebook)
-    except (nbformat.ValidationError, ValueError, AttributeError) as error:
+    except UNREADABLE as error:
         return [f"{path.name}: not a valid notebook: {str(error).splitlines()[0]}"]
     faults = []
     if "widgets" in notebook.metadata:

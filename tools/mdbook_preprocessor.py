@@ -33,7 +33,7 @@ WORDS = {
     "zh": {
         "other": "en",
         "switch": "English",
-        "download": "下载本章笔记本",
+        "download": "下载本章的Jupyter笔记本",
         "run": "动手运行：make lab",
         "picture": "上面的单元格画出的图",
         "traceback": "调用栈",
@@ -53,6 +53,7 @@ _FENCED = re.compile(r"^(`{3,}|~{3,})[^\n]*\n.*?^\1[`~]*[ \t]*$", re.M | re.S)
 _INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.S)
 _NOTEBOOK_LINK = re.compile(r"(\]\(|\bhref=\")([^)\s\"#?]+)\.ipynb(?=[)\s\"#])")
 _LANGUAGE_LINE = re.compile(r"\A\s*(\*\*English\*\*|\[English\]\().* · .*中文.*\n?")
+_COLOR = re.compile(r"\x1b\[[\d;]*m")
 _PRE = re.compile(r"<pre\b[^>]*>.*?</pre>", re.S)
 _TITLE = re.compile(r"^# .+$", re.M)
 
@@ -156,6 +157,7 @@ def notebook_page(source: str, words: dict[str, str]) -> str:
             "prose": prose,
             "fence": fence,
             "solid": solid,
+            "has_frames": has_frames,
             "flat": lambda data: "".join(data.split()),
         },
     )
@@ -177,6 +179,13 @@ def solid(html: str) -> str:
     """
     html = _PRE.sub(lambda match: match[0].replace("\n", "&#10;"), html)
     return "\n".join(line for line in html.splitlines() if line.strip())
+
+
+def has_frames(error) -> bool:
+    """Whether an error's traceback says more than its last line, the message."""
+    lines = ("\n".join(error["traceback"]), f"{error['ename']}: {error['evalue']}")
+    trace, message = (_COLOR.sub("", text).split() for text in lines)
+    return trace != message
 
 
 def prose(source: str) -> str:

@@ -47,6 +47,8 @@ def build(root: Path, out: Path) -> int:
     """
     manifest = tomllib.loads((root / "book.toml").read_text("utf-8"))
     languages = manifest["preprocessor"]["d2lrec"]["languages"]
+    for changes in languages.values():
+        _check_notebooks(root, changes["book"]["src"])
     mdbook = find_mdbook()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as scratch:
@@ -72,14 +74,18 @@ def find_mdbook() -> str:
     return found
 
 
-def _build_language(mdbook, root, manifest, changes, out):
-    """Run mdBook once, with the changes of one language."""
-    summary = root / changes["book"]["src"] / "SUMMARY.md"
-    if not summary.exists():
+def _check_notebooks(root, source):
+    """Raise `SiteError` where there is no book to build from."""
+    summary = Path(source) / "SUMMARY.md"
+    if not (root / summary).exists():
         raise SiteError(
-            f"{summary.relative_to(root)} is missing. "
+            f"{summary} is missing. "
             "Run `python tools/book.py build` first: it writes the notebooks."
         )
+
+
+def _build_language(mdbook, root, manifest, changes, out):
+    """Run mdBook once, with the changes of one language."""
     environment = dict(
         os.environ,
         # mdBook starts the preprocessor with `python3`: let it be this one.

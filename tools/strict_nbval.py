@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import tempfile
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
@@ -28,15 +30,15 @@ class _State:
     def __init__(self, config: pytest.Config) -> None:
         from tools.kernels import kernel_environment, warm_up
 
-        self.folder = tempfile.TemporaryDirectory(prefix="d2lrec-nbval-")
+        # a worker of xdist may end before it closes: its folder lies in the main one
+        self.folder = Path(tempfile.mkdtemp(prefix="d2lrec-nbval-"))
         self.before = dict(os.environ)
         self.places = [Path(name.split("::")[0]) for name in config.args]
         self.files = self.list_files()
         self.left: list[Path] = []
-        scratch = Path(self.folder.name)
         os.environ.clear()
         os.environ.update(self.before)
-        os.environ.update(kernel_environment(config.rootpath, scratch))
+        os.environ.update(kernel_environment(config.rootpath, self.folder, seed=1))
         if not _is_worker(config):
             warm_up()
 
@@ -54,7 +56,7 @@ class _State:
         """Undo what was changed for the kernels."""
         os.environ.clear()
         os.environ.update(self.before)
-        self.folder.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -93,14 +95,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.compare_outputs = partial(compare, item, item.compare_outputs)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail the cells that nbval would pass whatever they give."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Run and compare every cell; fail those that nbval would pass in any case."""
     if not hasattr(item, "compare_outputs") or STATE not in item.config.stash:
-        return
+        return (yield)
+    excused = item.options["skip"] or not item.options["check"]
+    item.options.update(skip=False, check=True)
+    result = yield
     if item.cell.execution_count is None:
         pytest.fail("this cell was never run: its outputs say nothing", pytrace=False)
-    if item.options["skip"] or not item.options["check"]:
+    if excused:
         pytest.fail("this cell asks not to be compared: it has to be", pytrace=False)
+    return result
 
 
 def compare(item: pytest.Item, nbval_compare, test: list, ref: list) -> bool:
@@ -119,7 +126,7 @@ def compare(item: pytest.Item, nbval_compare, test: list, ref: list) -> bool:
 
 
 def _plain(outputs: list) -> list:
-    """Outputs as they are stored: without the codes that colour a terminal."""
+    """Outputs as they are stored: without the codes that color a terminal."""
     from tools.kernels import strip_ansi
 
     outputs = copy.deepcopy(list(outputs))

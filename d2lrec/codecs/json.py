@@ -15,6 +15,7 @@ takes up to 20 in the text. orjson writes and reads, because its floats are Rust
 from __future__ import annotations
 
 import struct
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Context
 from typing import Any
 
 import orjson
@@ -33,11 +34,12 @@ from d2lrec.record import (
 )
 
 
-def encode(tree: Any) -> list[bytes | Payload]:
-    """Write a tree as pretty JSON.
+def encode(tree: Any, *, pretty: bool = True) -> list[bytes | Payload]:
+    """Write a tree as JSON.
 
     Args:
         tree: Dicts, lists, scalars, `Param` and `TensorData`.
+        pretty: Indented by two spaces, or without any space.
 
     Returns:
         The file's one part.
@@ -55,12 +57,14 @@ def encode(tree: Any) -> list[bytes | Payload]:
     }
     """
     # Passed through: what is not listed in _plain, so that nothing is guessed.
-    option = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATACLASS
+    option = orjson.OPT_INDENT_2 if pretty else 0
+    option |= orjson.OPT_PASSTHROUGH_DATACLASS
     option |= orjson.OPT_PASSTHROUGH_DATETIME
     try:
         return [orjson.dumps(tree, default=_plain, option=option)]
     except TypeError as error:  # orjson's errors are TypeErrors
-        raise Unrecordable(f"no JSON for this value: {error}.") from None
+        what = f"no JSON for this value: {error.__cause__ or error}."
+        raise Unrecordable(what) from None
 
 
 def decode(source: Source) -> Any:
@@ -123,6 +127,8 @@ def _plain(value: Any) -> Any:
         return orjson.Fragment(_float32_text(value))
     if isinstance(value, Unit):
         return None
+    if isinstance(value, tuple):
+        return list(value)
     raise TypeError(f"a {type(value).__name__} has no place in a record")
 
 
@@ -136,12 +142,12 @@ def _float32_text(value: float) -> str:
     """
     if value - value != 0:  # NaN or an infinity
         return "null"
-    for digits in range(1, 10):
-        text = f"{value:.{digits - 1}e}"
-        if struct.pack("f", float(text)) == struct.pack("f", value):
-            break
-    mantissa, _, exponent = text.partition("e")
-    if value == 0 or -6 <= int(exponent) < 13:
-        plain = f"{float(text):.{max(digits - 1 - int(exponent), 1)}f}"
-        return plain
-    return f"{mantissa}e{int(exponent):+d}"
+    bits = struct.pack("f", value)
+    # The second: of a power of two the neighbor above is farther than the one below.
+    ways = [(n, way) for n in range(1, 10) for way in (ROUND_HALF_EVEN, ROUND_UP)]
+    texts = (Context(n, way).create_decimal_from_float(value) for n, way in ways)
+    short = next(text for text in texts if struct.pack("f", text) == bits)
+    if value and not -6 <= short.adjusted() < 13:
+        return f"{short:e}"
+    plain = f"{short:f}"
+    return plain if "." in plain else f"{plain}.0"

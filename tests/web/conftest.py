@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.browser import ROOT, Watch, chromium, serve
+from tests.web.browser import ROOT, Watch, chromium, serve
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +35,7 @@ def browser():
 def page(browser, home):
     """A page at a desk; a test that ends with troubles on it fails."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
     page = context.new_page()
     watch = Watch(page, home)
     yield page

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser import OTHER, notebooks
+from tests.web.browser import OTHER, notebooks
 
 
 @pytest.mark.browser

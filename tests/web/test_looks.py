@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from tests.browser import LANGUAGES, notebooks
+from tests.web.browser import LANGUAGES, notebooks
 
 THEMES = ("light", "rust", "coal", "navy", "ayu")
 PHONE = {"width": 390, "height": 844}
 CONTRAST = """() => {
-    const canvas = document.createElement("canvas").getContext("2d");
+    const canvas = document.createElement("canvas")
+        .getContext("2d", {willReadFrequently: true});
     const rgb = color => {
         canvas.clearRect(0, 0, 1, 1);
         canvas.fillStyle = color;

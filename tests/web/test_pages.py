@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.browser import LANGUAGES, OTHER, ROOT, notebooks, outputs
+import d2lrec
+from tests.web.browser import LANGUAGES, OTHER, ROOT, Watch, notebooks, outputs
 
 
 def plain(text):
@@ -53,6 +55,21 @@ def test_front_page_and_print_version(page, home, language):
     assert page.locator(".switch-button").get_attribute("href") == (
         f"{home}/{OTHER[language]}/print.html"
     )
+
+
+@pytest.mark.browser
+def test_site_opens_as_files(browser, built):
+    page = browser.new_page()
+    watch = Watch(page, "file://")
+    page.goto((built / "zh" / "index.html").as_uri())
+    page.click(".switch-button")
+    page.wait_for_url("file://**/en/index.html")
+    page.click("#mdbook-search-toggle")
+    page.fill("#mdbook-searchbar", "tensor")
+    page.press("#mdbook-searchbar", "End")
+    page.locator("#mdbook-searchresults li").first.wait_for()
+    page.close()
+    assert watch.troubles == []
 
 
 @pytest.mark.browser
@@ -111,3 +128,16 @@ def test_download_gives_the_notebook(page, home, language):
         original = ROOT / "chapters" / language / f"{name}.ipynb"
         assert download.value.suggested_filename == original.name
         assert Path(download.value.path()).read_bytes() == original.read_bytes()
+
+
+def test_the_bytes_on_the_front_page_are_those_of_a_file(tmp_path):
+    source = (ROOT / "chapters" / "index.md").read_text("utf-8")
+    shown = re.findall(r"^((?:[0-9a-f]{2} )+) {3}(.{8})$", source, re.M)
+    assert len(shown) == 6, "three lines in each language"
+    data = b"".join(bytes.fromhex(line) for line, _ in shown[:3])
+    item = {"w": torch.tensor([0.5, -2.0])}
+    path = d2lrec.NamedMpkFileRecorder().record(item, tmp_path / "tiny")
+    assert data in path.read_bytes()
+    for line, text in shown:
+        letters = "".join(map(chr, bytes.fromhex(line)))
+        assert re.sub(r"[^\x20-\x7e]", ".", letters) == text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import ROOT, notebooks
+from tests.web.browser import ROOT, notebooks
 from tools import mdbook_preprocessor as preprocessor
 from tools import site
 
@@ -39,6 +39,17 @@ def test_html_without_blank_lines():
 def test_fence_is_longer_than_what_it_holds():
     assert preprocessor.fence("x = 1") == "```"
     assert preprocessor.fence('"""\n```python\n"""') == "````"
+
+
+def test_traceback_is_shown_where_it_says_more():
+    error = {
+        "ename": "E",
+        "evalue": "no\n\tway",
+        "traceback": ["\x1b[31mE\x1b[39m: no\n  way"],
+    }
+    assert not preprocessor.has_frames(error)
+    error["traceback"].insert(0, "Cell In[1], line 1")
+    assert preprocessor.has_frames(error)
 
 
 def test_mdbook_by_itself_builds_the_english_book(tmp_path):

@@ -64,7 +64,7 @@ class _Decoder(Reader):
             record.structure = kind
             return record
         if isinstance(kind, Tuple):
-            return [self.entry(i, item) for i, item in enumerate(kind.items)]
+            return tuple(self.entry(i, item) for i, item in enumerate(kind.items))
         if isinstance(kind, Vec):
             count = self.count()
             if count and kind.item is None:

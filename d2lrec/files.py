@@ -1,0 +1,74 @@
+"""Saving a module to a file and loading it from one, in one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from d2lrec.conversion import load_record
+from d2lrec.items import stored
+from d2lrec.paths import StrPath
+from d2lrec.recorders import DefaultFileRecorder, FileRecorder
+
+Module = TypeVar("Module", bound=nn.Module)
+_DEFAULT = DefaultFileRecorder()
+
+
+def save_file(item: Any, path: StrPath, recorder: FileRecorder = _DEFAULT) -> Path:
+    """Save a module's record, or anything recordable, to a file.
+
+    Args:
+        item: The module.
+        path: Where to, without the extension, which is the recorder's.
+        recorder: In which format.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        Unrecordable: A layer or value that Burn has no place for.
+        RecorderError: The file could not be written; the old one is unchanged.
+
+    >>> import os, tempfile
+    >>> net, twin = nn.Linear(2, 3), nn.Linear(2, 3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = save_file(net, os.path.join(folder, "net"))
+    ...     bool((load_file(twin, file).weight == net.weight).all())
+    True
+    """
+    return recorder.record(item, path)
+
+
+def load_file(
+    module: Module,
+    path: StrPath,
+    recorder: FileRecorder = _DEFAULT,
+    *,
+    device: torch.device | str | None = None,
+    strict: bool = True,
+) -> Module:
+    """Load a file into a module, in place: all of it, or nothing.
+
+    Args:
+        module: The module to load into.
+        path: The file, with or without the extension.
+        recorder: In which format it is.
+        device: Where the module is to be afterwards; None leaves it where it is.
+        strict: Whether a parameter that only one side has is an error.
+
+    Returns:
+        The module.
+
+    Raises:
+        RecordNotFound: There is no such file.
+        CorruptRecord: The file is not what the recorder writes.
+        RecordMismatch: The record does not fit; all differences are listed, and the
+            module is what it was.
+    """
+    like = module if recorder.codec.typed else None
+    with recorder.open(path, like) as tree:
+        record = stored(tree, recorder.settings)
+        return load_record(module, record, device=device, strict=strict)

@@ -1,0 +1,171 @@
+"""PyTorch's optimizers and Burn's: their moments, keyed by parameter id.
+
+Burn records an optimizer as a map from a parameter's id to its state (`burn-optim`,
+0.21.0): `{id: {"V1": {"Rank2": {"momentum": {"time": 3, ...}}}}}`. A moment has the
+layout of its parameter, so an optimizer is recorded together with its net: a Linear's
+moments are transposed as its weight is. Learning rates and betas are not recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn, optim
+
+from d2lrec.errors import RecordMismatch, Unrecordable
+from d2lrec.matching import copy_into
+from d2lrec.optimizer_twins import State, twin_of
+from d2lrec.places import Place, assign_ids, id_of, leaves, places
+from d2lrec.record import Record
+from d2lrec.structure import Enum, Map, Structure
+from d2lrec.tensors import StoredTensor
+
+RANKS = 9  # Rank0 to Rank8
+
+
+def optimizer_structure(optimizer: optim.Optimizer) -> Structure:
+    """Return the structure of an optimizer's record.
+
+    >>> optimizer_structure(optim.SGD([torch.zeros(1)])).value.variants[0][0]
+    'V1'
+    """
+    state = twin_of(optimizer).structure
+    ranks = {f"Rank{rank}": state for rank in range(RANKS)}
+    return Map(Enum(V1=Enum(ranks)))
+
+
+def record_optimizer(optimizer: optim.Optimizer, net: nn.Module) -> Record:
+    """Return an optimizer's record in Burn's form.
+
+    Args:
+        optimizer: Adam, AdamW, SGD, Adagrad or RMSprop.
+        net: The module whose parameters it trains.
+
+    Returns:
+        A `Record` from parameter ids to states. A parameter that never had a gradient
+        has none, except with SGD without momentum, as in Burn.
+
+    Raises:
+        Unrecordable: Another optimizer, or a parameter that is not the net's.
+    """
+    twin = twin_of(optimizer)
+    record = Record()
+    groups = _groups(optimizer)
+    tree = places(net)
+    assign_ids(tree)
+    found = list(leaves(tree))
+    _check_owned(groups, found)
+    for place in found:
+        group = groups.get(id(place.source))
+        state = optimizer.state.get(place.source)
+        if group is None or not (state or twin.always(group)):
+            continue
+        burn = _laid_out(twin.to_burn(state or {}, group), place)
+        rank = f"Rank{place.view.dim()}"
+        record[id_of(place)] = Record(V1=Record({rank: burn}))
+    record.structure = optimizer_structure(optimizer)
+    return record
+
+
+def load_optimizer(
+    optimizer: optim.Optimizer, record: Any, net: nn.Module
+) -> optim.Optimizer:
+    """Load an optimizer's record, in place: all of it, or nothing.
+
+    Args:
+        optimizer: An optimizer of the recorded kind, over the net's parameters.
+        record: What `into_record` or a recorder's `load` returned.
+        net: The module, which has the ids that the record names: load it first.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        RecordMismatch: The record is of another optimizer or of another net; all
+            differences are listed, and nothing was loaded.
+    """
+    twin, groups = twin_of(optimizer), _groups(optimizer)
+    if not isinstance(record, Mapping):
+        raise RecordMismatch("an optimizer's record is a map:", [f"found {record!r}"])
+    left = dict(record)
+    states: dict[Tensor, State] = {}
+    differences: list[str] = []
+    tree = places(net)
+    assign_ids(tree)
+    for place in leaves(tree):
+        entry = left.pop(id_of(place), None) if id(place.source) in groups else None
+        if entry is None:
+            continue
+        try:
+            state = twin.to_torch(_state_of(entry, place), groups[id(place.source)])
+            _merge(states.setdefault(place.source, {}), state, place)
+        except (KeyError, TypeError, AttributeError):
+            differences.append(f"{place.field}: no state of {type(optimizer).__name__}")
+        except RecordMismatch as error:
+            differences += [f"{place.field}: {text}" for text in error.differences]
+    differences += [f"{key}: the net has no parameter of this id" for key in left]
+    if differences:
+        differences += (
+            ["(load the net's own record first: it has the ids)"] if left else []
+        )
+        what = "the record does not fit the optimizer; nothing was loaded:"
+        raise RecordMismatch(what, differences)
+    for parameter, state in states.items():
+        optimizer.state[parameter] = state
+    return optimizer
+
+
+def _groups(optimizer: optim.Optimizer) -> dict[int, State]:
+    return {id(p): group for group in optimizer.param_groups for p in group["params"]}
+
+
+def _check_owned(groups: Mapping[int, State], found: list[Place]) -> None:
+    owned = {id(place.source) for place in found}
+    strangers = sum(1 for key in groups if key not in owned)
+    if strangers:
+        what = f"{strangers} of the optimizer's parameters are not the net's."
+        raise Unrecordable(f"{what} Give into_record the net that it trains.")
+
+
+def _laid_out(tree: Any, place: Place) -> Any:
+    """Give the moments the layout that their parameter has in Burn."""
+    if isinstance(tree, Tensor):
+        return place.of(tree.detach())
+    if isinstance(tree, dict):
+        return Record((key, _laid_out(below, place)) for key, below in tree.items())
+    return tree
+
+
+def _state_of(entry: Any, place: Place) -> Any:
+    """Unpack Burn's two enums around a state."""
+    ((rank, state),) = entry["V1"].items()
+    if rank != f"Rank{place.view.dim()}":
+        what = f"{rank} in the record, {place.view.dim()} dimensions in the net"
+        raise RecordMismatch("another rank:", [what])
+    return state
+
+
+def _merge(state: State, part: State, place: Place) -> None:
+    """Put what Burn has for one field into PyTorch's state of the whole parameter."""
+    for name, value in part.items():
+        if name == "step":
+            step = torch.tensor(float(value), dtype=_step_dtype())
+            if state.setdefault("step", step) != step:
+                what = f"{value} steps, another part of the parameter {state['step']:g}"
+                raise RecordMismatch("the parts differ:", [what])
+        elif not isinstance(value, Tensor | StoredTensor):
+            raise TypeError(name)
+        elif value.shape != place.view.shape:
+            shapes = list(value.shape), list(place.view.shape)
+            what = f"{name} has shape {shapes[0]} in the record, {shapes[1]} in the net"
+            raise RecordMismatch("another shape:", [what])
+        else:
+            whole = state.setdefault(name, torch.zeros_like(place.source).detach())
+            copy_into(place.of(whole), value)
+
+
+def _step_dtype() -> torch.dtype:
+    is_double = torch.get_default_dtype() == torch.float64
+    return torch.float64 if is_double else torch.float32
