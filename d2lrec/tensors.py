@@ -111,7 +111,7 @@ def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
     """
     if tensor.dtype.is_floating_point or tensor.dtype == dtype or not tensor.numel():
         return None
-    if tensor.dtype == torch.bool or dtype.is_floating_point:
+    if torch.bool in (tensor.dtype, dtype) or dtype.is_floating_point:
         return None
     limits, own = torch.iinfo(dtype), torch.iinfo(tensor.dtype)
     if limits.min <= own.min and own.max <= limits.max:
@@ -127,6 +127,8 @@ def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
 
 def memory_of(tensor: Tensor) -> memoryview:
     """Return the bytes of a contiguous CPU tensor, shared with it."""
+    if not tensor.numel():  # its strides may be anything
+        return memoryview(bytearray())
     flat = tensor.detach().view(-1).view(torch.uint8)
     return flat.numpy().data
 

@@ -39,7 +39,7 @@ def test_there_are_59_cases():
     folders = {path.name for path in golden.FOLDER.iterdir() if path.is_dir()}
     assert folders == set(golden.CASES)
     assert len(folders) == 59
-    assert {len(list((golden.FOLDER / case).iterdir())) for case in folders} == {6}
+    assert {len(list((golden.FOLDER / case).iterdir())) for case in folders} == {24}
 
 
 @each_recorder

@@ -109,7 +109,7 @@ def code_cells(notebook):
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_chinese_chapter_in_jupyterlab(lab, browser):
+def test_chinese_chapter_in_jupyterlab(browser, lab):
     url, chapters, scratch = lab
     before = files(chapters)
     notebook = notebooks("zh")[NAME]
