@@ -14,6 +14,7 @@ from d2lrec.optimizers import load_optimizer, optimizer_structure, record_optimi
 from d2lrec.places import places, record_module
 from d2lrec.schedulers import load_scheduler, record_scheduler
 from d2lrec.schedulers import twin_of as scheduler_twin
+from d2lrec.selection import Renaming, Selection
 from d2lrec.structure import CONSTANT, Structure
 
 Stateful = nn.Module | optim.Optimizer | lr_scheduler.LRScheduler
@@ -59,6 +60,8 @@ def load_record(
     net: nn.Module | None = None,
     *,
     device: torch.device | str | None = None,
+    only: Selection | None = None,
+    rename: Renaming | None = None,
     strict: bool = True,
 ) -> Anything:
     """Load a record into a module, an optimizer or a scheduler: all of it, or nothing.
@@ -70,6 +73,8 @@ def load_record(
             part of it.
         net: With an optimizer, the module that it trains; load that one first.
         device: Where a module is to be afterwards; None leaves it where it is.
+        only: With a module, which parameters to load: see `plan_load`.
+        rename: With a module, from the record's paths to the module's: see `plan_load`.
         strict: Whether a parameter that only one side has is an error. If not, it is
             passed over; `plan_load` tells which those are.
 
@@ -87,7 +92,9 @@ def load_record(
     True
     """
     if isinstance(item, nn.Module):
-        load_module(item, record, device=device, strict=strict)
+        load_module(
+            item, record, device=device, only=only, rename=rename, strict=strict
+        )
     elif isinstance(item, optim.Optimizer):
         load_optimizer(item, record, _given(net))
     elif isinstance(item, lr_scheduler.LRScheduler):

@@ -12,6 +12,7 @@ from d2lrec.conversion import load_record
 from d2lrec.items import stored
 from d2lrec.paths import StrPath
 from d2lrec.recorders import DefaultFileRecorder, FileRecorder
+from d2lrec.selection import Renaming, Selection
 
 Module = TypeVar("Module", bound=nn.Module)
 _DEFAULT = DefaultFileRecorder()
@@ -48,6 +49,8 @@ def load_file(
     recorder: FileRecorder = _DEFAULT,
     *,
     device: torch.device | str | None = None,
+    only: Selection | None = None,
+    rename: Renaming | None = None,
     strict: bool = True,
 ) -> Module:
     """Load a file into a module, in place: all of it, or nothing.
@@ -57,6 +60,8 @@ def load_file(
         path: The file, with or without the extension.
         recorder: In which format it is.
         device: Where the module is to be afterwards; None leaves it where it is.
+        only: Which parameters to load: see `plan_load`.
+        rename: From the file's paths to the module's: see `plan_load`.
         strict: Whether a parameter that only one side has is an error.
 
     Returns:
@@ -71,4 +76,6 @@ def load_file(
     like = module if recorder.codec.typed else None
     with recorder.open(path, like) as tree:
         record = stored(tree, recorder.settings)
-        return load_record(module, record, device=device, strict=strict)
+        return load_record(
+            module, record, device=device, only=only, rename=rename, strict=strict
+        )

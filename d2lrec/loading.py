@@ -15,6 +15,7 @@ from d2lrec.errors import RecorderError, RecordMismatch
 from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
 from d2lrec.places import IDS
 from d2lrec.record import Param
+from d2lrec.selection import Renaming, Selection
 from d2lrec.tensors import StoredTensor, integer_misfit, usable
 
 
@@ -23,10 +24,12 @@ def load_module(
     record: Any,
     *,
     device: torch.device | str | None = None,
+    only: Selection | None = None,
+    rename: Renaming | None = None,
     strict: bool = True,
 ) -> None:
     """Load a record into a module: see `d2lrec.load_record`."""
-    plan = plan_load(module, record)
+    plan = plan_load(module, record, only=only, rename=rename)
     differences = plan.differences(strict)
     if differences:
         count = len(differences)
@@ -40,7 +43,7 @@ def load_module(
     swapped = _materialize(module, plan, device)
     try:
         if swapped:
-            plan = plan_load(module, record)
+            plan = plan_load(module, record, only=only, rename=rename)
             _stage(plan)
         _load(plan)
     except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from d2lrec.errors import Path, join
 from d2lrec.places import Place, places
 from d2lrec.record import Param, children
+from d2lrec.selection import Renaming, Selection, renamed, selection
 from d2lrec.tensors import StoredTensor, is_plain, memory_of
 
 
@@ -44,12 +45,23 @@ class LoadPlan:
         return self.mismatched + (lines if strict else [])
 
 
-def plan_load(module: nn.Module, record: Any) -> LoadPlan:
+def plan_load(
+    module: nn.Module,
+    record: Any,
+    *,
+    only: Selection | None = None,
+    rename: Renaming | None = None,
+) -> LoadPlan:
     """Hold a record against a module and change nothing.
 
     Args:
         module: The module to load into.
         record: What `into_record` or a recorder's `load` returned, or a part of it.
+        only: Which parameters, by path: a regular expression that is searched for in
+            it, several of which one must be found, or a function from path to bool.
+            The others are neither missing nor unused.
+        rename: From the record's paths to the module's: regular expressions and their
+            replacements, applied one after the other, or a function from path to path.
 
     Returns:
         What would be loaded, what is missing, unused, or of another shape or kind.
@@ -65,28 +77,28 @@ def plan_load(module: nn.Module, record: Any) -> LoadPlan:
         what = "a state_dict, whose layout is PyTorch's and not Burn's: load it with"
         plan.mismatched.append(f"{what} load_state_dict")
         return plan
-    _match(places(module), record, [], plan)
+    selected = selection(only)
+    found = renamed(_flat(record), rename)
+    for path, place in _flat(places(module)).items():
+        value = found.pop(path, None)
+        if isinstance(place, Place) and selected(join(path)):
+            _match_place(place, value, path, plan)
+    unused = (
+        join(path) for path, value in found.items() if isinstance(value, _TENSORS)
+    )
+    plan.unused += filter(selected, unused)
     _match_tied(plan)
     return plan
 
 
-def _match(place: Any, record: Any, path: list[str | int], plan: LoadPlan) -> None:
-    if isinstance(place, Place):
-        _match_place(place, record, path, plan)
-    elif place is None or record is None:
-        plan.missing += [join([*path, *below]) for below in _paths(place, Place)]
-        plan.unused += [join([*path, *below]) for below in _paths(record, _TENSORS)]
-    elif isinstance(place, dict) and isinstance(record, Mapping):
-        for key in [*place, *(key for key in record if key not in place)]:
-            _match(place.get(key), record.get(key), [*path, key], plan)
-    elif isinstance(place, list | tuple) and isinstance(record, list | tuple):
-        if len(place) != len(record):
-            _differ(plan, path, f"{len(record)} entries", f"{len(place)}")
-        else:
-            for index, below in enumerate(place):
-                _match(below, record[index], [*path, index], plan)
-    else:
-        _differ(plan, path, _kind(record), _kind(place))
+def _flat(tree: Any) -> dict[tuple[str, ...], Any]:
+    """Return the leaves of a tree by their paths; an empty struct or list is none."""
+    below = [(str(key), _flat(value)) for key, value in children(tree)]
+    if not below:
+        return {} if isinstance(tree, dict | list | tuple) else {(): tree}
+    return {
+        (key, *path): leaf for key, leaves in below for path, leaf in leaves.items()
+    }
 
 
 def _match_place(place: Place, record: Any, path: Path, plan: LoadPlan) -> None:
@@ -94,7 +106,7 @@ def _match_place(place: Place, record: Any, path: Path, plan: LoadPlan) -> None:
     if record is None:
         plan.missing.append(join(path))
     elif not isinstance(tensor, Tensor | StoredTensor):
-        _differ(plan, path, _kind(record), "a tensor")
+        _differ(plan, path, repr(record), "a tensor")
     elif isinstance(tensor, Tensor) and not is_plain(tensor):
         _differ(plan, path, "a sparse, nested or quantized tensor", "a tensor")
     elif not _is_writable(place):
@@ -155,28 +167,12 @@ def copy_into(target: Tensor, record: Any) -> None:
             target.copy_(tensor)
 
 
-def _paths(tree: Any, kinds: Any) -> Iterator[list[str | int]]:
-    if isinstance(tree, kinds):
-        yield []
-    for key, below in children(tree):
-        for path in _paths(below, kinds):
-            yield [key, *path]
-
-
 _TENSORS = (Param, Tensor, StoredTensor)
 
 
 def _differ(plan: LoadPlan, path: Path, found: str, expected: str) -> None:
     where = join(path) or "the record"
     plan.mismatched.append(f"{where}: {found} in the record, {expected} in the module")
-
-
-def _kind(tree: Any) -> str:
-    if isinstance(tree, (Place, *_TENSORS)):
-        return "a tensor"
-    if isinstance(tree, Mapping):
-        return "a struct"
-    return f"{len(tree)} entries" if isinstance(tree, list | tuple) else repr(tree)
 
 
 def _number_kind(dtype: torch.dtype) -> str:

@@ -51,7 +51,8 @@ def about(path: Path) -> Iterator[None]:
     except RecorderError as error:
         error.file = error.file or path
         if isinstance(error, RecordNotFound):
-            beside = sorted(p.name for p in path.parent.glob(f"{escape(path.stem)}.*"))
+            stem = escape(Path(path.name.removesuffix(".gz")).stem)
+            beside = sorted(p.name for p in path.parent.glob(f"{stem}.*"))
             if beside:
                 names = ", ".join(beside)
                 error.message += f" Beside it is {names}: is this the right recorder?"

@@ -34,6 +34,8 @@ Tree = TypeVar("Tree", Record, RecordList, RecordTuple)
 # The entry of a module's __dict__ that holds its parameters' ids, by Burn's names.
 IDS = "_burn_ids"
 
+_LISTS = (nn.ModuleList, nn.ParameterList)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
@@ -135,9 +137,11 @@ def _places(module: nn.Module | None, path: Path) -> Any:
         except Unrecordable as error:
             error.path = error.path or tuple(path)
             raise
-    if isinstance(module, nn.ModuleList | nn.ParameterList) and not len(module):
+    if isinstance(module, _LISTS) and not len(module):
         return _list([])
-    if not any(True for _ in stored(module)):
+    if _is_empty(module):
+        for name, part in module.named_modules():  # some keep numbers elsewhere
+            refuse(part, (*path, *filter(None, name.split("."))))
         return None  # Burn's empty record
     if isinstance(module, nn.ModuleList):
         return _list([_places(child, (*path, i)) for i, child in enumerate(module)])
@@ -147,6 +151,16 @@ def _places(module: nn.Module | None, path: Path) -> Any:
     if isinstance(module, nn.ParameterList):
         return _list([_entry(module, index) for index in range(len(module))])
     return _struct(module, path)
+
+
+def _is_empty(module: nn.Module) -> bool:
+    """Whether a module has no parameters, and neither has its twin in Burn."""
+    for part in module.modules():
+        if isinstance(part, tuple(LAYERS)):  # with affine=False still a struct
+            return False
+        if isinstance(part, _LISTS) and not len(part):  # Burn's Vec, empty or not
+            return False
+    return not any(True for _ in stored(module))
 
 
 def _type(place: Any) -> Structure:

@@ -1,0 +1,77 @@
+"""Choosing and renaming parameters by their paths, as burn-store does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from d2lrec.errors import RecorderError, RecordMismatch, join
+
+Pattern = str | re.Pattern[str]
+Selection = Pattern | Iterable[Pattern] | Callable[[str], bool]
+Renaming = Mapping[str, str] | Callable[[str], str]
+
+
+def selection(only: Selection | None) -> Callable[[str], bool]:
+    """Return a function that says whether a path is chosen.
+
+    >>> chosen = selection([r"^hidden", r"bias$"])
+    >>> chosen("hidden.weight"), chosen("output.weight"), chosen("output.bias")
+    (True, False, True)
+    """
+    if only is None:
+        return lambda path: True
+    if callable(only):
+        return only
+    texts = [only] if isinstance(only, str | re.Pattern) else only
+    patterns = [_compiled(text) for text in texts]
+    return lambda path: any(pattern.search(path) for pattern in patterns)
+
+
+def renamed(
+    leaves: dict[tuple[str, ...], Any], rename: Renaming | None
+) -> dict[tuple[str, ...], Any]:
+    """Return the leaves of a record under other paths.
+
+    Args:
+        leaves: The leaves by their paths.
+        rename: Regular expressions and their replacements, or a function.
+
+    Raises:
+        RecordMismatch: Two paths would become one.
+
+    >>> renamed({("fc1", "weight"): 1}, {r"^fc1": "hidden"})
+    {('hidden', 'weight'): 1}
+    """
+    if rename is None:
+        return leaves
+    result: dict[tuple[str, ...], Any] = {}
+    origin: dict[str, str] = {}
+    for path, leaf in leaves.items():
+        old = join(path)
+        new = rename(old) if callable(rename) else _replaced(old, rename)
+        if new in origin:
+            what = f"{origin[new]} and {old} would both become {new}"
+            raise RecordMismatch("rename= makes two paths one:", [what])
+        origin[new] = old
+        result[tuple(new.split("."))] = leaf
+    return result
+
+
+def _replaced(path: str, rename: Mapping[str, str]) -> str:
+    for pattern, replacement in rename.items():
+        try:
+            path = _compiled(pattern).sub(replacement, path)
+        except (re.error, IndexError) as error:
+            what = f"the replacement {replacement!r} for {pattern!r} is none: {error}."
+            raise RecorderError(what) from None
+    return path
+
+
+def _compiled(pattern: Pattern) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        what = f"{pattern!r} is no regular expression: {error}."
+        raise RecorderError(what) from None
