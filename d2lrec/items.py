@@ -30,8 +30,9 @@ from d2lrec.record import (
     RecordTuple,
     TensorData,
 )
+from d2lrec.stored import StoredTensor
 from d2lrec.structure import FROM_TEXT
-from d2lrec.tensors import StoredTensor, wrap
+from d2lrec.tensors import wrap
 
 
 def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:

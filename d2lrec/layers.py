@@ -30,11 +30,13 @@ class Weight:
         attribute: PyTorch's name of the parameter or buffer that holds it.
         view: From PyTorch's memory to Burn's layout.
         optional: Whether it may be None (Burn's `Option`).
+        part: Which of PyTorch's equal parts it is, where PyTorch stacks several.
     """
 
     attribute: str
     view: View = Tensor.detach
     optional: bool = False
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,22 @@ def transposed(weight: Tensor) -> Tensor:
     return weight.detach().t()
 
 
-def _part(index: int, parts: int) -> View:
-    """View one of several equal parts that PyTorch stacks."""
-    return lambda tensor: tensor.detach().chunk(parts)[index]
+def _weight_part(attribute: str, index: int, parts: int) -> Weight:
+    """A Linear's weight that PyTorch stacks with others of its size."""
+
+    def view(tensor: Tensor) -> Tensor:
+        return tensor.detach().chunk(parts)[index].t()
+
+    return Weight(attribute, view, part=index)
 
 
-def _part_transposed(index: int, parts: int) -> View:
-    return lambda tensor: tensor.detach().chunk(parts)[index].t()
+def _bias_part(attribute: str, index: int, parts: int) -> Weight:
+    """A Linear's bias that PyTorch stacks with others of its size."""
+
+    def view(tensor: Tensor) -> Tensor:
+        return tensor.detach().chunk(parts)[index]
+
+    return Weight(attribute, view, optional=True, part=index)
 
 
 _BIAS = Weight("bias", optional=True)
@@ -125,9 +136,10 @@ def _gate(index: int, gates: int, end: str) -> Row:
     """A GateController: two Linears, each a part of what PyTorch stacks."""
 
     def linear(side: str) -> Row:
-        weight = Weight(f"weight_{side}_{end}", _part_transposed(index, gates))
-        bias = Weight(f"bias_{side}_{end}", _part(index, gates), optional=True)
-        return {"weight": weight, "bias": bias}
+        return {
+            "weight": _weight_part(f"weight_{side}_{end}", index, gates),
+            "bias": _bias_part(f"bias_{side}_{end}", index, gates),
+        }
 
     return {"input_transform": linear("ih"), "hidden_transform": linear("hh")}
 
@@ -193,8 +205,10 @@ def _attention(module: nn.MultiheadAttention) -> Row:
         )
 
     def projection(index: int) -> Row:
-        weight = Weight("in_proj_weight", _part_transposed(index, 3))
-        return {"weight": weight, "bias": Weight("in_proj_bias", _part(index, 3), True)}
+        return {
+            "weight": _weight_part("in_proj_weight", index, 3),
+            "bias": _bias_part("in_proj_bias", index, 3),
+        }
 
     return {
         "query": projection(0),

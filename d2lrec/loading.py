@@ -13,10 +13,13 @@ from torch import Tensor, nn
 
 from d2lrec.errors import RecorderError, RecordMismatch
 from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
-from d2lrec.places import IDS
+from d2lrec.payload import Payload
+from d2lrec.places import IDS, leaves, places
 from d2lrec.record import Param
 from d2lrec.selection import Renaming, Selection
-from d2lrec.tensors import StoredTensor, integer_misfit, usable
+from d2lrec.storage import read_all
+from d2lrec.stored import StoredTensor
+from d2lrec.tensors import integer_misfit, usable
 
 
 def load_module(
@@ -47,8 +50,7 @@ def load_module(
             _stage(plan)
         _load(plan)
     except BaseException:
-        for real, meta in swapped:
-            _swap(real, meta)
+        _swap(swapped)
         raise
     if device is not None:
         module.to(device)
@@ -85,20 +87,30 @@ def _start(tensor: Tensor) -> int:
 
 def _load(plan: LoadPlan) -> None:
     """Write the numbers; only a failing device can stop this."""
+    reads: list[tuple[Payload, memoryview]] = []
     with torch.no_grad():
-        for index, (place, record) in enumerate(plan.steps):
-            try:
-                copy_into(place.view, record)
-            except RecorderError as error:
-                done = ", ".join(plan.loaded[: index + 1])
-                error.message += f" These parameters are already changed: {done}."
-                raise
-            if isinstance(record, Param):
-                place.owner.__dict__.setdefault(IDS, {})[place.field] = record.id
-            if isinstance(place.owner, nn.modules.batchnorm._BatchNorm):
-                batches = place.owner.num_batches_tracked
-                if batches is not None:
-                    batches.zero_()  # a record does not count them
+        try:
+            for place, record in plan.steps:
+                tensor = record.tensor if isinstance(record, Param) else record
+                stored = isinstance(tensor, StoredTensor)
+                memory = tensor.direct(place.view) if stored else None
+                if memory is None:
+                    copy_into(place.view, record)
+                else:
+                    reads.append((tensor.data.bytes, memory))
+                    torch.autograd.graph.increment_version(place.view)
+            read_all(reads)
+        except RecorderError as error:
+            places = ", ".join(plan.loaded)
+            error.message += f" Some of these are already changed: {places}."
+            raise
+    for place, record in plan.steps:
+        if isinstance(record, Param):
+            place.owner.__dict__.setdefault(IDS, {})[place.field] = record.id
+        if isinstance(place.owner, nn.modules.batchnorm._BatchNorm):
+            batches = place.owner.num_batches_tracked
+            if batches is not None:
+                batches.zero_()  # a record does not count them
 
 
 def _materialize(
@@ -107,7 +119,11 @@ def _materialize(
     """Give memory to tensors on the meta device; return pairs to swap back."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
     meta = {name: tensor for name, tensor in tensors if tensor.is_meta}
-    filled = {id(place.source) for place, _ in plan.steps}
+    if not meta:
+        return []
+    done = {place.key for place, _ in plan.steps}
+    empty = {id(x.source) for x in leaves(places(module)) if x.key not in done}
+    filled = {id(place.source) for place, _ in plan.steps} - empty
     lost = [
         f"{name}: on the meta device, and the record has no value for it"
         for name, tensor in meta.items()
@@ -123,11 +139,16 @@ def _materialize(
         if isinstance(tensor, nn.Parameter):
             real = nn.Parameter(real, requires_grad=tensor.requires_grad)
         pairs.append((tensor, real))
-    for tensor, real in pairs:
-        _swap(tensor, real)
+    _swap(pairs)
     return pairs
 
 
-def _swap(one: Tensor, other: Tensor) -> None:
+def _swap(pairs: list[tuple[Tensor, Tensor]]) -> None:
     """Exchange what two tensors are, so that whoever holds one sees the other."""
-    torch.utils.swap_tensors(one, other)  # type: ignore[no-untyped-call]
+    for done, (one, other) in enumerate(pairs):
+        try:
+            torch.utils.swap_tensors(one, other)  # type: ignore[no-untyped-call]
+        except RuntimeError as error:  # autograd or a weak reference holds it
+            _swap(pairs[:done])
+            what = f"a meta tensor cannot be given memory: {error}."
+            raise RecorderError(f"{what} Nothing was loaded.") from None

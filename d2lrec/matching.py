@@ -13,7 +13,8 @@ from d2lrec.errors import Path, join
 from d2lrec.places import Place, places
 from d2lrec.record import Param, children
 from d2lrec.selection import Renaming, Selection, renamed, selection
-from d2lrec.tensors import StoredTensor, is_plain, memory_of
+from d2lrec.stored import StoredTensor
+from d2lrec.tensors import is_plain, memory_of
 
 
 @dataclass(repr=False)
@@ -80,13 +81,13 @@ def plan_load(
     selected = selection(only)
     found = renamed(_flat(record), rename)
     for path, place in _flat(places(module)).items():
+        if not isinstance(place, Place):  # a constant; a tensor there is unused
+            continue
         value = found.pop(path, None)
-        if isinstance(place, Place) and selected(join(path)):
+        if selected(join(path)):
             _match_place(place, value, path, plan)
-    unused = (
-        join(path) for path, value in found.items() if isinstance(value, _TENSORS)
-    )
-    plan.unused += filter(selected, unused)
+    left = (path for path, value in found.items() if isinstance(value, _TENSORS))
+    plan.unused += filter(selected, (join(path) or "the record" for path in left))
     _match_tied(plan)
     return plan
 
@@ -138,7 +139,7 @@ def _is_writable(place: Place) -> bool:
 
 def _match_tied(plan: LoadPlan) -> None:
     """Check that the record has one value for a parameter with several places."""
-    shared: dict[tuple[int, ...], list[int]] = {}
+    shared: dict[tuple[int, int], list[int]] = {}
     for index, (place, _) in enumerate(plan.steps):
         shared.setdefault(place.key, []).append(index)
     for first, *others in shared.values():

@@ -19,8 +19,8 @@ from d2lrec.matching import copy_into
 from d2lrec.optimizer_twins import State, twin_of
 from d2lrec.places import Place, assign_ids, id_of, leaves, places
 from d2lrec.record import Record
+from d2lrec.stored import StoredTensor
 from d2lrec.structure import Enum, Map, Structure
-from d2lrec.tensors import StoredTensor
 
 RANKS = 9  # Rank0 to Rank8
 

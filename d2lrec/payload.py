@@ -46,7 +46,7 @@ class Source(Protocol):
         """Fill `memory` with the bytes from `offset` on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Memory:
     """A source over bytes that are already in memory.
 
@@ -70,7 +70,7 @@ class Memory:
         memory[:] = self.data[offset : offset + len(memory)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Span:
     """`nbytes` bytes of `source`, from `offset` on: a payload not read yet.
 
@@ -81,16 +81,23 @@ class Span:
     source: Source
     offset: int
     nbytes: int
+    known: bytes | None = None  # a small payload that was read with its header
 
     def chunks(self) -> Iterator[Buffer]:
         """Yield the bytes in pieces of at most 16 MiB."""
+        if self.known is not None:
+            yield self.known
+            return
         for start in range(0, self.nbytes, CHUNK):
             count = min(CHUNK, self.nbytes - start)
             yield self.source.read(self.offset + start, count)
 
     def read_into(self, memory: memoryview) -> None:
         """Fill `memory`, which is `nbytes` long, with the bytes."""
-        self.source.read_into(self.offset, memory)
+        if self.known is None:
+            self.source.read_into(self.offset, memory)
+        else:
+            memory[:] = self.known
 
     def tobytes(self) -> bytes:
         """Return all the bytes."""

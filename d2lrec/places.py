@@ -37,7 +37,7 @@ IDS = "_burn_ids"
 _LISTS = (nn.ModuleList, nn.ParameterList)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Place:
     """Where a parameter of Burn's lives in a PyTorch module.
 
@@ -46,25 +46,23 @@ class Place:
         field: Burn's name of the parameter in the layer.
         source: The PyTorch parameter or buffer.
         of: From a tensor of the source's shape to the part and layout that Burn has.
+        part: Which of the source's parts it is.
+        view: The source's memory in Burn's layout.
     """
 
     owner: nn.Module
     field: str
     source: Tensor
     of: View
+    part: int
+    view: Tensor
 
     structure: ClassVar[Structure] = PARAM
 
     @property
-    def view(self) -> Tensor:
-        """The source's memory in Burn's layout."""
-        return self.of(self.source)
-
-    @property
-    def key(self) -> tuple[int, ...]:
-        """What places of one tied parameter have in common."""
-        start = int(self.view.storage_offset())
-        return id(self.source), start, self.view.numel()
+    def key(self) -> tuple[int, int]:
+        """What the places of one tied parameter have in common."""
+        return id(self.source), self.part
 
 
 def places(module: nn.Module) -> Any:
@@ -96,7 +94,7 @@ def record_module(module: nn.Module) -> Any:
 
 def assign_ids(tree: Any) -> None:
     """Give an id to each place that has none; places of one tied parameter share it."""
-    tied: dict[tuple[int, ...], str] = {}
+    tied: dict[tuple[int, int], str] = {}
     for place in leaves(tree):
         ids = place.owner.__dict__.setdefault(IDS, {})
         found = ids.get(place.field) or tied.get(place.key) or new_id()
@@ -201,7 +199,7 @@ def _layer(module: nn.Module, row: Row, path: Path, prefix: str) -> Record:
 def _weight(module: nn.Module, what: Weight, path: Path, name: str) -> Place | None:
     tensor = {**module._parameters, **module._buffers}.get(what.attribute)
     if tensor is not None:
-        return _place(module, name, tensor, what.view)
+        return _place(module, name, tensor, what.view, what.part)
     if what.optional:
         return None
     text = f"this {type(module).__name__} has no {what.attribute}; "
@@ -240,10 +238,15 @@ def _entry(module: nn.ParameterList, index: int) -> Place | None:
 
 
 def _place(
-    owner: nn.Module, field: str, tensor: Tensor, view: View = Tensor.detach
+    owner: nn.Module,
+    field: str,
+    tensor: Tensor,
+    view: View = Tensor.detach,
+    part: int = 0,
 ) -> Place:
     # Burn's tensors have at least one dimension.
-    return Place(owner, field, tensor, view if tensor.dim() else _one_number)
+    of = view if tensor.dim() else _one_number
+    return Place(owner, field, tensor, of, part, of(tensor))
 
 
 def _one_number(tensor: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ tensor to its integer type, whatever the precision of training; booleans stay
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from d2lrec.dialect import ITEM_SIZES
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,6 +22,10 @@ class Settings:
         int_dtype: Burn's name of the stored integer dtype.
         float_elem: Rust's name of the stored float type.
         int_elem: Rust's name of the stored integer type.
+        stored: The dtype that a tensor of each dtype has in a file.
+
+    >>> FullPrecisionSettings.stored["F64"], HalfPrecisionSettings.stored["U8"]
+    ('F32', 'I16')
     """
 
     name: str
@@ -27,15 +33,14 @@ class Settings:
     int_dtype: str
     float_elem: str
     int_elem: str
+    stored: dict[str, str] = field(init=False, repr=False, compare=False)
 
-    def stored_dtype(self, dtype: str) -> str:
-        """Return the dtype that a tensor of `dtype` has in a file.
+    def __post_init__(self) -> None:
+        # Looked up for every tensor of a record.
+        table = {name: self._stored(name) for name in ITEM_SIZES}
+        object.__setattr__(self, "stored", table)
 
-        >>> FullPrecisionSettings.stored_dtype("F64")
-        'F32'
-        >>> HalfPrecisionSettings.stored_dtype("U8")
-        'I16'
-        """
+    def _stored(self, dtype: str) -> str:
         if dtype.startswith("Bool"):
             return "Bool(Native)"
         is_float = "F" in dtype  # F64, F32, F16, BF16, Flex32

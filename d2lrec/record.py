@@ -56,7 +56,7 @@ class Unit:
 UNIT = Unit()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class TensorData:
     """A tensor as a file has it (Burn's `TensorData`, 0.14 and later).
 
@@ -71,7 +71,7 @@ class TensorData:
     dtype: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Param:
     """A parameter: a tensor and the id by which optimizers know it.
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import torch
 
 from d2lrec import envelope
+from d2lrec.collector import paused_collector
 from d2lrec.compression import buffers, compress, decompress
 from d2lrec.conform import conform
 from d2lrec.conversion import structure_like
@@ -121,9 +122,10 @@ class FileRecorder(Recorder):
         xs.mpk [tensor([0., 1., 2.]), 'abc']
         """
         target = self.path(path)
-        parts = self._encode(item, like)
-        with about(target):
-            write_file(target, parts, durable=self.durable)
+        with paused_collector():
+            parts = self._encode(item, like)
+            with about(target):
+                write_file(target, parts, durable=self.durable)
         return target
 
     def load(
@@ -171,7 +173,7 @@ class FileRecorder(Recorder):
             The tree with a `TensorData` for each tensor.
         """
         target = self.path(path)
-        with about(target), FileSource(target) as source:
+        with paused_collector(), about(target), FileSource(target) as source:
             yield self._decode(source.map() if mmap else source, like)
 
     def path(self, path: StrPath) -> Path:

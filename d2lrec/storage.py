@@ -14,13 +14,15 @@ import mmap
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from d2lrec.errors import CorruptRecord, RecorderError, RecordNotFound
-from d2lrec.payload import Buffer, Memory, Payload
+from d2lrec.payload import Buffer, Memory, Payload, Span
 
 try:
     import fcntl
@@ -29,6 +31,8 @@ except ImportError:  # Windows has no such locks: leftovers stay there
 
 # Smaller buffers are gathered, so that ten thousand of them cost a few writes.
 GATHER = 1 << 20
+# Large payloads are read in pieces of this size.
+PIECE = 1 << 23
 
 
 class FileSource:
@@ -52,6 +56,7 @@ class FileSource:
             raise RecordNotFound("no such file.") from None
         except OSError as error:
             raise RecorderError(f"cannot be opened: {error.strerror}.") from None
+        self._lock = threading.Lock()
         self.size = os.fstat(self._file.fileno()).st_size
 
     def __enter__(self) -> FileSource:
@@ -79,16 +84,15 @@ class FileSource:
         return bytes(data)
 
     def read_into(self, offset: int, memory: memoryview) -> None:
-        """Fill `memory` with the bytes from `offset` on.
+        """Fill `memory` with the bytes from `offset` on; several threads may at once.
 
         Raises:
             CorruptRecord: The file became shorter since it was opened.
         """
         done = 0
         try:
-            self._file.seek(offset)
             while done < len(memory):
-                count = self._file.readinto(memory[done:])  # type: ignore[attr-defined]
+                count = self._read_some(offset + done, memory[done:])
                 if not count:
                     break
                 done += count
@@ -97,6 +101,40 @@ class FileSource:
         if done < len(memory):
             what = "the file became shorter while it was read."
             raise CorruptRecord(what, offset=offset + done)
+
+    def _read_some(self, offset: int, memory: memoryview) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [memory], offset)
+        with self._lock:  # Windows cannot read at an offset without moving there
+            self._file.seek(offset)
+            return self._file.readinto(memory)  # type: ignore[attr-defined,no-any-return]
+
+
+def read_all(reads: Sequence[tuple[Payload, memoryview]]) -> None:
+    """Read payloads to where they belong; large ones in pieces, by several threads.
+
+    One thread reads at half the speed at which two can copy memory.
+
+    Args:
+        reads: Each payload with the memory that it fills.
+    """
+    pieces: list[tuple[Span, memoryview]] = []
+    for payload, memory in reads:
+        if not isinstance(payload, Span) or len(memory) < PIECE // 16:
+            payload.read_into(memory)
+            continue
+        for start in range(0, len(memory), PIECE):
+            part = memory[start : start + PIECE]
+            pieces.append(
+                (Span(payload.source, payload.offset + start, len(part)), part)
+            )
+    if len(pieces) < 2:
+        for span, memory in pieces:
+            span.read_into(memory)
+        return
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        for _ in threads.map(lambda piece: piece[0].read_into(piece[1]), pieces):
+            pass
 
 
 def write_file(

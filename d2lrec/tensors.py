@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from d2lrec.errors import CorruptRecord, Path, RecorderError, Unrecordable
-from d2lrec.payload import CHUNK, Buffer, Memory, Span
+from d2lrec.errors import Path, RecorderError, Unrecordable
+from d2lrec.payload import CHUNK, Buffer
 from d2lrec.precision import Settings
 from d2lrec.record import TensorData
 
@@ -72,7 +72,7 @@ def wrap(tensor: Tensor, settings: Settings, path: Path) -> TensorData:
         what = f"Burn has no tensor of {tensor.dtype}."
         advice = "Convert it to floats, integers or booleans first."
         raise Unrecordable(f"{what} {advice}", path=path)
-    stored = settings.stored_dtype(name)
+    stored = settings.stored[name]
     misfit = integer_misfit(tensor, TORCH_DTYPES[stored])
     if misfit is not None:
         what = f"the integer {misfit} does not fit {stored}, which {settings} store."
@@ -129,11 +129,12 @@ def memory_of(tensor: Tensor) -> memoryview:
     """Return the bytes of a contiguous CPU tensor, shared with it."""
     if not tensor.numel():  # its strides may be anything
         return memoryview(bytearray())
-    flat = tensor.detach().view(-1).view(torch.uint8)
-    return flat.numpy().data
+    if tensor.dtype == torch.bfloat16:  # of which numpy knows nothing
+        tensor = tensor.detach().view(torch.int16)
+    return tensor.detach().numpy().reshape(-1).view("u1").data
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class TensorPayload:
     """The bytes of a tensor in the dtype of the file."""
 
@@ -178,97 +179,3 @@ def _pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
             yield from _pieces(part, limit)
     else:
         yield from torch.split(tensor, limit // row)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredTensor:
-    """A tensor of a file that has not been read: its shape, its dtype, its place.
-
-    Attributes:
-        data: What the file says of it.
-        settings: The recorder's settings; they give the dtype it is loaded in.
-        path: Its place in the tree, for errors.
-    """
-
-    data: TensorData
-    settings: Settings
-    path: tuple[str | int, ...]
-
-    @property
-    def shape(self) -> torch.Size:
-        """Its sizes."""
-        return torch.Size(self.data.shape)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The dtype that loading gives."""
-        return TORCH_DTYPES[self.settings.stored_dtype(self.data.dtype)]
-
-    def load(
-        self, device: torch.device | str | None = None, *, mapped: bool = False
-    ) -> Tensor:
-        """Read it into a new tensor, in the settings' dtype.
-
-        Args:
-            device: Where it is to be; for the meta device nothing is read.
-            mapped: Share the memory that its bytes lie in, if they are in memory and
-                need no conversion.
-
-        Raises:
-            CorruptRecord: A boolean that is neither 0 nor 1, or a file that was cut
-                short meanwhile.
-            Unrecordable: An integer that the settings cannot hold.
-        """
-        if device is not None and torch.device(device).type == "meta":
-            return torch.empty(self.shape, dtype=self.dtype, device=device)
-        stored = self._mapped() if mapped else None
-        if stored is None:
-            stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
-            self.data.bytes.read_into(memory_of(stored))
-        if self.data.dtype.startswith("Bool"):
-            self._check_booleans(stored)
-        misfit = integer_misfit(stored, self.dtype)
-        if misfit is not None:
-            what = f"the integer {misfit} does not fit {self.dtype},"
-            what += f" in which {self.settings} load integers."
-            raise Unrecordable(what, path=self.path)
-        return stored.to(device=device, dtype=self.dtype)
-
-    def _mapped(self) -> Tensor | None:
-        """Return a view of the bytes where they lie; None if that cannot be."""
-        span = self.data.bytes
-        dtype = TORCH_DTYPES[self.data.dtype]
-        if not isinstance(span, Span) or not isinstance(span.source, Memory):
-            return None
-        if dtype != self.dtype or dtype == torch.bool or not span.nbytes:
-            return None
-        count = span.nbytes // dtype.itemsize
-        memory = memoryview(span.source.data)
-        flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=span.offset)
-        return flat.view(self.shape)
-
-    def copy_into(self, target: Tensor) -> None:
-        """Read it into an existing tensor of the same shape.
-
-        A tensor with the file's dtype and order is filled from the file itself.
-        """
-        direct = target.is_cpu and target.is_contiguous() and target.dtype == self.dtype
-        direct = direct and not target.is_neg()  # its memory has the opposite numbers
-        if direct and TORCH_DTYPES[self.data.dtype] == self.dtype and self.plain:
-            self.data.bytes.read_into(memory_of(target))
-            torch.autograd.graph.increment_version(target)
-        else:
-            target.copy_(self.load())
-
-    @property
-    def plain(self) -> bool:
-        """Whether every pattern of bits is a value: so for floats, not for booleans."""
-        return self.dtype.is_floating_point
-
-    def _check_booleans(self, stored: Tensor) -> None:
-        codes = stored.view(torch.uint8) if stored.dtype == torch.bool else stored
-        wrong = codes[(codes != 0) & (codes != 1)]
-        if wrong.numel():
-            what = f"a boolean is stored as {int(wrong[0])}: 0 or 1 expected."
-            offset = getattr(self.data.bytes, "offset", None)
-            raise CorruptRecord(what, path=self.path, offset=offset)

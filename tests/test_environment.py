@@ -81,6 +81,17 @@ def test_requirements_of_the_library_are_bounds_and_not_pins() -> None:
     assert operators == {">="}
 
 
+def test_everything_imported_is_required() -> None:
+    files = [f for d in ("d2lrec", "tools", "tests") for f in (ROOT / d).rglob("*.py")]
+    files += (ROOT / "chapters").glob("*.md")
+    line = re.compile(r"^\s*(?:import|from) ([a-z_]\w*)[^`\n]*$", re.M | re.I)
+    found = {name for file in files for name in line.findall(file.read_text("utf-8"))}
+    providers = metadata.packages_distributions()
+    third = found - sys.stdlib_module_names - {"d2lrec", "tools", "tests"}
+    used = {canonicalize_name(d) for name in third for d in providers.get(name, ())}
+    assert used - {canonicalize_name(need.name) for need in requirements()} == set()
+
+
 def test_torch_is_pinned_to_the_release_of_the_book() -> None:
     assert pins()["torch"] == "2.13.0"
     version, line = environment.pinned_torch()

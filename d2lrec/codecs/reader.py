@@ -8,6 +8,8 @@ from d2lrec.record import FILE_DEPTH
 
 # How much is read at a time while walking; payloads are jumped over.
 WINDOW = 1 << 16
+# Payloads of up to this many bytes that lie in the window need not be read again.
+SMALL = 4096
 
 
 class Reader:
@@ -56,8 +58,11 @@ class Reader:
     def payload(self, count: int) -> Span:
         """Leave a payload where it is and jump over it."""
         self.check(count)
+        start = self.position
         span = Span(self.source, self.offset, count)
         self.position += count
+        if count <= SMALL and self.position <= len(self.window):
+            span.known = self.window[start : self.position]
         if self.position > len(self.window):  # read nothing of the payload
             self.base, self.window, self.position = self.offset, b"", 0
         return span

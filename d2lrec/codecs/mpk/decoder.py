@@ -8,8 +8,8 @@ from typing import Any
 
 from d2lrec.codecs.mpk.tags import CONSTANTS, LENGTHS, NUMBERS
 from d2lrec.codecs.reader import Reader
-from d2lrec.payload import Source
-from d2lrec.record import Float32, recognize
+from d2lrec.payload import Source, Span
+from d2lrec.record import Float32, Param, TensorData, recognize
 
 
 def decode(source: Source) -> Any:
@@ -35,7 +35,17 @@ def decode(source: Source) -> Any:
     return tree
 
 
+# What stands between a parameter's id and its numbers: a5 string of 5, 83 map of 3,
+# c4 bytes, of which the length follows.
+_PARAM = b"\xa5param\x83\xa5bytes\xc4"
+
+
 class _Decoder(Reader):
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        # What stood after the last payloads: bytes, shape, dtype, payload's length.
+        self.tails: list[tuple[bytes, tuple[int, ...], str, int]] = []
+
     def value(self) -> Any:
         tag = self.take(1)[0]
         if tag < 0x80:  # 00-7f: the number itself
@@ -67,6 +77,10 @@ class _Decoder(Reader):
         return [self.entry(index) for index in range(count)]
 
     def map(self, count: int) -> Any:
+        if count == 2:
+            param = self.param()
+            if param is not None:
+                return param
         start = self.offset - 1
         self.check(2 * count)
         fields: dict[str, Any] = {}
@@ -77,7 +91,45 @@ class _Decoder(Reader):
                 what = f"the key {short(key)} stands twice in one map."
                 raise self.corrupt(what, at)
             fields[key] = self.entry(key)
-        return recognize(fields, self.path, start)
+        value = recognize(fields, self.path, start)
+        if isinstance(value, Param):
+            self.learn(value.tensor)
+        return value
+
+    def param(self) -> Param | None:
+        """Read a parameter in the very bytes in which Burn writes it.
+
+        Parameters of one shape differ in id and numbers only. Whatever is not exactly
+        like the last ones is left to the walk.
+        """
+        window, start = self.window, self.position
+        end = start + 4 + window[start + 3] - 0xA0 if start + 3 < len(window) else 0
+        head = window[end : end + 15]
+        if not head.startswith(_PARAM) or window[start : start + 3] != b"\xa2id":
+            return None
+        if not start + 4 <= end < start + 36 or len(head) < 15:
+            return None
+        first = end + 15
+        for tail, shape, dtype, count in self.tails:
+            if count == head[14] and window.startswith(tail, first + count):
+                try:
+                    text = window[start + 4 : end].decode()
+                except UnicodeDecodeError:
+                    return None
+                known = window[first : first + count]
+                span = Span(self.source, self.base + first, count, known)
+                self.position = first + count + len(tail)
+                return Param(text, TensorData(span, shape, dtype))
+        return None
+
+    def learn(self, tensor: TensorData) -> None:
+        """Remember what stood after a payload of less than 256 bytes."""
+        span = tensor.bytes
+        if isinstance(span, Span) and span.known is not None and span.nbytes < 256:
+            tail = self.window[span.offset + span.nbytes - self.base : self.position]
+            if tail.startswith(b"\xa5shape"):
+                known = (tail, tensor.shape, tensor.dtype, span.nbytes)
+                self.tails = [known, *self.tails[:7]]
 
     def key(self) -> str:
         # Not by value(), which a map in a map's key in a map's key would never leave.

@@ -9,8 +9,19 @@ from d2lrec.codecs.mpk.tags import NUMBERS
 from d2lrec.dialect import dtype_to_wire
 from d2lrec.errors import Unrecordable
 from d2lrec.payload import Payload
-from d2lrec.record import FILE_DEPTH, Float32, Param, TensorData, Unit
+from d2lrec.record import (
+    FILE_DEPTH,
+    Float32,
+    Param,
+    Record,
+    RecordList,
+    RecordTuple,
+    TensorData,
+    Unit,
+)
 
+# Payloads of up to this many bytes are copied into the head: one write, not three.
+SMALL = 4096
 # A byte string's length has 32 bits. Burn writes a wrong one from here on.
 MAX_BYTES = (1 << 32) - 1
 
@@ -43,6 +54,8 @@ class _Encoder:
         self.parts: list[bytes | Payload] = []
         self.head = bytearray()
         self.path: list[str | int] = []
+        # What stands after the payload, for each shape and dtype that came by.
+        self.tails: dict[tuple[tuple[int, ...], str], bytes] = {}
 
     def value(self, value: Any) -> None:
         write = _WRITERS.get(type(value))
@@ -115,19 +128,36 @@ class _Encoder:
             self.entry(key, value)
 
     def param(self, param: Param) -> None:
-        self.map({"id": param.id, "param": param.tensor})
+        self.head += b"\x82\xa2id"  # 82: map of 2; a2: string of 2
+        self.string(param.id)
+        self.head += b"\xa5param"
+        self.tensor(param.tensor)
 
     def tensor(self, tensor: TensorData) -> None:
-        if tensor.bytes.nbytes > MAX_BYTES:
+        count = tensor.bytes.nbytes
+        if count > MAX_BYTES:
             what = "the tensor has 4 GiB or more; MessagePack's length has 32 bits. "
             raise Unrecordable(what + "Split it.", path=self.path)
         self.head += b"\x83\xa5bytes"  # 83: map of 3; a5: string of 5
-        self.length(tensor.bytes.nbytes, 0, 0, (0xC4, 0xC5, 0xC6))
-        self.parts += [bytes(self.head), tensor.bytes]
-        self.head = bytearray(b"\xa5shape")
-        self.array(tensor.shape)
-        self.head += b"\xa5dtype"
-        self.value(dtype_to_wire(tensor.dtype))
+        self.length(count, 0, 0, (0xC4, 0xC5, 0xC6))
+        if count <= SMALL:
+            for chunk in tensor.bytes.chunks():
+                self.head += chunk
+        else:
+            self.parts += [bytes(self.head), tensor.bytes]
+            self.head = bytearray()
+        key = (tensor.shape, tensor.dtype)
+        if key not in self.tails:
+            self.tails[key] = self.tail(tensor)
+        self.head += self.tails[key]
+
+    def tail(self, tensor: TensorData) -> bytes:
+        encoder = _Encoder()
+        encoder.head += b"\xa5shape"
+        encoder.array(tensor.shape)
+        encoder.head += b"\xa5dtype"
+        encoder.value(dtype_to_wire(tensor.dtype))
+        return bytes(encoder.head)
 
     def entry(self, key: str | int, value: Any) -> None:
         self.path.append(key)
@@ -156,6 +186,9 @@ _WRITERS: dict[type, Callable[[_Encoder, Any], None]] = {
     list: _Encoder.array,
     tuple: _Encoder.array,
     dict: _Encoder.map,
+    Record: _Encoder.map,
+    RecordList: _Encoder.array,
+    RecordTuple: _Encoder.array,
     Param: _Encoder.param,
     TensorData: _Encoder.tensor,
     Unit: _Encoder.unit,

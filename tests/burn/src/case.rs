@@ -106,7 +106,13 @@ fn json_of_float(number: f32) -> Value {
 
 fn tensor_of_json(stored: &Value) -> TensorData {
     let list = |key: &str| stored[key].as_array().cloned().unwrap_or_default();
-    let shape = list("shape").iter().map(|size| size.as_u64().unwrap() as usize).collect::<Vec<_>>();
-    let values = list("values").iter().map(|value| value.as_f64().unwrap() as f32).collect::<Vec<_>>();
+    let shape = list("shape")
+        .iter()
+        .map(|size| size.as_u64().unwrap() as usize)
+        .collect::<Vec<_>>();
+    let values = list("values")
+        .iter()
+        .map(|value| value.as_f64().unwrap() as f32)
+        .collect::<Vec<_>>();
     TensorData::new(values, shape)
 }

@@ -180,14 +180,18 @@ fn batch_norm() -> Box<dyn Case> {
     let build = |device: &FlexDevice| BatchNormConfig::new(3).init(device);
     Box::new(ModuleCase {
         init: Box::new(move |values| with_running_ids(filled(build(&FlexDevice), values))),
-        ..module("batch_norm", [2, 3, 2, 2], build, |module, x| module.forward(x))
+        ..module("batch_norm", [2, 3, 2, 2], build, |module, x| {
+            module.forward(x)
+        })
     })
 }
 
 fn conv_net() -> Box<dyn Case> {
     Box::new(ModuleCase {
         init: Box::new(|values| filled(ConvNet::new(&FlexDevice), values).with_running_ids()),
-        ..module("conv_net", [2, 1, 8, 8], ConvNet::new, |module, x| module.forward(x))
+        ..module("conv_net", [2, 1, 8, 8], ConvNet::new, |module, x| {
+            module.forward(x)
+        })
     })
 }
 
@@ -208,7 +212,10 @@ fn decoder(name: &'static str, layers: usize, norm_first: bool) -> Box<dyn Case>
     let init = move |values: &mut Values| filled(config.init::<B>(&FlexDevice), values);
     Box::new(ModuleCase {
         draw: Box::new(|values| {
-            vec![values.floats(INPUT, [2, 3, 4]), values.floats(INPUT + 1, [2, 5, 4])]
+            vec![
+                values.floats(INPUT, [2, 3, 4]),
+                values.floats(INPUT + 1, [2, 5, 4]),
+            ]
         }),
         forward: Some(Box::new(|module: &TransformerDecoder<B>, inputs| {
             let input = TransformerDecoderInput::new(tensor(&inputs[0]), tensor(&inputs[1]));
@@ -220,9 +227,11 @@ fn decoder(name: &'static str, layers: usize, norm_first: bool) -> Box<dyn Case>
 
 /// Floats at the edges of the formats, or any bits whatever.
 fn hard_floats(values: &mut Values) -> HardFloats<B> {
+    #[rustfmt::skip]
     let golden = [
-        0.0, -0.0, 1.0, 0.1, -0.1, 65504.0, 65520.0, -70000.0, 1e-8, 6e-8, 3e-5, 1.175_494_4e-38, 1e-45,
-        f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 2049.0, 2051.0, 1.000_488_3, 1.0 / 3.0,
+        0.0, -0.0, 1.0, 0.1, -0.1, 65504.0, 65520.0, -70000.0, 1e-8, 6e-8, 3e-5, 1.175_494_4e-38,
+        1e-45, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 2049.0, 2051.0, 1.000_488_3,
+        1.0 / 3.0,
     ];
     let floats = golden.map(|float| values.pick(float, |rng| f32::from_bits(rng.random())));
     let id = values.pick(77, |rng| rng.random());

@@ -11,7 +11,11 @@ use crate::values::Values;
 /// Gives every parameter a value and an id.
 pub fn filled<B: Backend, M: Module<B>>(module: M, values: &mut Values) -> M {
     let (number, path) = (0, Vec::new());
-    module.map(&mut Filler { values, number, path })
+    module.map(&mut Filler {
+        values,
+        number,
+        path,
+    })
 }
 
 struct Filler<'a> {

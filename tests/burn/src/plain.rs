@@ -96,7 +96,10 @@ fn progress(values: &mut Values) -> Progress<B> {
         name: values.pick(text.into(), string),
         history: history.map(|float| values.pick(float, finite)).to_vec(),
         window: [1, 250, 65535].map(|n| values.pick(n, |rng| rng.random())),
-        pair: (values.pick(-(1 << 40), |rng| rng.random()), values.pick("x".repeat(300), string)),
+        pair: (
+            values.pick(-(1 << 40), |rng| rng.random()),
+            values.pick("x".repeat(300), string),
+        ),
         weights: tensor(values, 3, [2, 3]),
         mask: Tensor::from_data(mask, &FlexDevice),
         counts: Tensor::from_data(counts, &FlexDevice),

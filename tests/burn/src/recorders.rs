@@ -8,7 +8,14 @@ use burn::tensor::backend::Backend;
 
 pub const SETTINGS: [&str; 3] = ["full", "half", "double"];
 pub const RECORDERS: [&str; 8] = [
-    "mpk", "mpk.gz", "bin", "bin.gz", "json.gz", "json", "bytes-bin", "bytes-mpk",
+    "mpk",
+    "mpk.gz",
+    "bin",
+    "bin.gz",
+    "json.gz",
+    "json",
+    "bytes-bin",
+    "bytes-mpk",
 ];
 
 type Outcome<T> = Result<T, RecorderError>;

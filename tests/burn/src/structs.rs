@@ -32,7 +32,8 @@ impl<B: Backend> Mlp<B> {
     }
 
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.output.forward(self.activation.forward(self.hidden.forward(x)))
+        self.output
+            .forward(self.activation.forward(self.hidden.forward(x)))
     }
 }
 
@@ -55,7 +56,9 @@ impl<B: Backend> Block<B> {
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let x = self.activation.forward(self.norm.forward(self.conv.forward(x)));
+        let x = self
+            .activation
+            .forward(self.norm.forward(self.conv.forward(x)));
         match &self.pool {
             Some(pool) => pool.forward(x),
             None => x,

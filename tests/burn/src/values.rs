@@ -34,7 +34,11 @@ impl Values {
         if let Self::Golden { last_id } = self {
             *last_id += 1;
         }
-        let golden = if let Self::Golden { last_id } = self { *last_id } else { 0 };
+        let golden = if let Self::Golden { last_id } = self {
+            *last_id
+        } else {
+            0
+        };
         self.pick(golden, |rng| rng.random()).into()
     }
 

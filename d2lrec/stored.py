@@ -1,0 +1,105 @@
+"""Tensors of a file that have not been read yet."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from d2lrec.errors import CorruptRecord, Path, Unrecordable
+from d2lrec.payload import Memory, Span
+from d2lrec.precision import Settings
+from d2lrec.record import TensorData
+from d2lrec.tensors import TORCH_DTYPES, integer_misfit, memory_of
+
+
+class StoredTensor:
+    """A tensor of a file that has not been read: its shape, its dtype, its place.
+
+    Attributes:
+        data: What the file says of it.
+        settings: The recorder's settings; they give the dtype it is loaded in.
+        path: Its place in the tree, for errors.
+        shape: Its sizes.
+        dtype: The dtype that loading gives.
+    """
+
+    __slots__ = ("data", "dtype", "path", "settings", "shape")
+
+    def __init__(self, data: TensorData, settings: Settings, path: Path) -> None:
+        self.data = data
+        self.settings = settings
+        self.path = path
+        self.shape = data.shape
+        self.dtype = TORCH_DTYPES[settings.stored[data.dtype]]
+
+    def load(
+        self, device: torch.device | str | None = None, *, mapped: bool = False
+    ) -> Tensor:
+        """Read it into a new tensor, in the settings' dtype.
+
+        Args:
+            device: Where it is to be; for the meta device nothing is read.
+            mapped: Share the memory that its bytes lie in, if they are in memory and
+                need no conversion.
+
+        Raises:
+            CorruptRecord: A boolean that is neither 0 nor 1, or a file that was cut
+                short meanwhile.
+            Unrecordable: An integer that the settings cannot hold.
+        """
+        if device is not None and torch.device(device).type == "meta":
+            return torch.empty(self.shape, dtype=self.dtype, device=device)
+        stored = self._mapped() if mapped else None
+        if stored is None:
+            stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
+            self.data.bytes.read_into(memory_of(stored))
+        if self.data.dtype.startswith("Bool"):
+            self._check_booleans(stored)
+        misfit = integer_misfit(stored, self.dtype)
+        if misfit is not None:
+            what = f"the integer {misfit} does not fit {self.dtype},"
+            what += f" in which {self.settings} load integers."
+            raise Unrecordable(what, path=self.path)
+        return stored.to(device=device, dtype=self.dtype)
+
+    def _mapped(self) -> Tensor | None:
+        """Return a view of the bytes where they lie; None if that cannot be."""
+        span = self.data.bytes
+        dtype = TORCH_DTYPES[self.data.dtype]
+        if not isinstance(span, Span) or not isinstance(span.source, Memory):
+            return None
+        if dtype != self.dtype or dtype == torch.bool or not span.nbytes:
+            return None
+        count = span.nbytes // dtype.itemsize
+        memory = memoryview(span.source.data)
+        flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=span.offset)
+        return flat.view(self.shape)
+
+    def direct(self, target: Tensor) -> memoryview | None:
+        """Return the memory of a tensor that can be filled from the file itself.
+
+        None if the numbers have to be converted, checked or put in another order.
+        """
+        if target.dtype != self.dtype or TORCH_DTYPES[self.data.dtype] != self.dtype:
+            return None
+        if not (target.is_cpu and target.is_contiguous() and self.plain):
+            return None
+        # A negated view's memory has the opposite numbers.
+        return None if target.is_neg() else memory_of(target)
+
+    def copy_into(self, target: Tensor) -> None:
+        """Read it into an existing tensor of the same shape."""
+        target.copy_(self.load())
+
+    @property
+    def plain(self) -> bool:
+        """Whether every pattern of bits is a value: so for floats, not for booleans."""
+        return self.dtype.is_floating_point
+
+    def _check_booleans(self, stored: Tensor) -> None:
+        codes = stored.view(torch.uint8) if stored.dtype == torch.bool else stored
+        wrong = codes[(codes != 0) & (codes != 1)]
+        if wrong.numel():
+            what = f"a boolean is stored as {int(wrong[0])}: 0 or 1 expected."
+            offset = getattr(self.data.bytes, "offset", None)
+            raise CorruptRecord(what, path=self.path, offset=offset)
