@@ -1,6 +1,7 @@
 from .conversion import into_record as into_record
 from .conversion import load_record as load_record
 from .errors import CorruptRecord as CorruptRecord
+from .errors import PrecisionWarning as PrecisionWarning
 from .errors import RecorderError as RecorderError
 from .errors import RecordMismatch as RecordMismatch
 from .errors import RecordNotFound as RecordNotFound

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from d2lrec.checksum import FIELD
 from d2lrec.dialect import BURN_0_21
 from d2lrec.errors import CorruptRecord
 from d2lrec.precision import Settings
@@ -52,4 +53,8 @@ def unwrap(tree: Any) -> Any:
     if not isinstance(tree, Record) or not {"metadata", "item"} <= tree.keys():
         what = "this is no record: a struct with metadata and item expected."
         raise CorruptRecord(what)
+    strangers = tree.keys() - {"metadata", "item", "_b", FIELD}
+    if strangers:
+        what = f"{', '.join(sorted(strangers))} beside the record: nothing writes that."
+        raise CorruptRecord(f"{what} The file was damaged or changed.")
     return tree["item"]

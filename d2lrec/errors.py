@@ -54,6 +54,10 @@ class RecorderError(Exception):
         return ": ".join([*([", ".join(where)] if where else []), self.message])
 
 
+class PrecisionWarning(UserWarning):
+    """Numbers that a narrower float type could not hold became infinity or zero."""
+
+
 class RecordNotFound(RecorderError):
     """There is no file at the path that was asked for."""
 

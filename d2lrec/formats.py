@@ -7,10 +7,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from d2lrec.checksum import (
+    check_bincode,
+    check_json,
+    check_mpk,
+    seal_bincode,
+    seal_json,
+    seal_mpk,
+)
 from d2lrec.codecs import bincode, json, mpk
 from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Payload, Source
 from d2lrec.structure import Structure
+
+Parts = list[bytes | Payload]
 
 
 class Codec(NamedTuple):
@@ -21,10 +31,14 @@ class Codec(NamedTuple):
         decode: Bytes and structure to a tree.
         typed: Whether both go by the structure; the others need none.
         text: Whether the numbers of a tensor are written as text.
+        seal: Parts of a file to the same with a checksum.
+        check: Compares a checksum; bincode's returns where the record ends.
     """
 
-    encode: Callable[[Any, Any], list[bytes | Payload]]
+    encode: Callable[[Any, Any], Parts]
     decode: Callable[[Source, Any], Any]
+    seal: Callable[[Parts], Parts]
+    check: Callable[[Source], Any]
     typed: bool = False
     text: bool = False
 
@@ -37,13 +51,22 @@ def _untyped_decode(decode: Callable[..., Any], source: Source, _: object) -> An
     return decode(source)
 
 
-MPK = Codec(partial(_untyped_encode, mpk.encode), partial(_untyped_decode, mpk.decode))
-BINCODE = Codec(bincode.encode, bincode.decode, typed=True)
-_read_json = partial(_untyped_decode, json.decode)
-PRETTY_JSON = Codec(partial(_untyped_encode, json.encode), _read_json, text=True)
-JSON = Codec(
-    partial(_untyped_encode, partial(json.encode, pretty=False)), _read_json, text=True
+MPK = Codec(
+    partial(_untyped_encode, mpk.encode),
+    partial(_untyped_decode, mpk.decode),
+    seal_mpk,
+    check_mpk,
 )
+BINCODE = Codec(bincode.encode, bincode.decode, seal_bincode, check_bincode, typed=True)
+PRETTY_JSON = Codec(
+    partial(_untyped_encode, json.encode),
+    partial(_untyped_decode, json.decode),
+    seal_json,
+    check_json,
+    text=True,
+)
+_compact = partial(json.encode, pretty=False)
+JSON = PRETTY_JSON._replace(encode=partial(_untyped_encode, _compact))
 
 # The first bytes of Burn's files: a map of 3 (or 2, up to 0.11) that begins with
 # "metadata"; an object; and in bincode the metadata's first strings.

@@ -71,6 +71,26 @@ class Memory:
 
 
 @dataclass(slots=True)
+class Part:
+    """The beginning of a source.
+
+    >>> Part(Memory(b"0123456789"), 4).size
+    4
+    """
+
+    source: Source
+    size: int
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes from `offset`."""
+        return self.source.read(offset, count)
+
+    def read_into(self, offset: int, memory: memoryview) -> None:
+        """Fill `memory` with the bytes from `offset` on."""
+        self.source.read_into(offset, memory)
+
+
+@dataclass(slots=True)
 class Span:
     """`nbytes` bytes of `source`, from `offset` on: a payload not read yet.
 

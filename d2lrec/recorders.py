@@ -17,15 +17,16 @@ from typing import Any, ClassVar
 import torch
 
 from d2lrec import envelope
+from d2lrec.checksum import FIELD, PLACEHOLDER
 from d2lrec.collector import paused_collector
 from d2lrec.compression import buffers, compress, decompress
 from d2lrec.conform import conform
 from d2lrec.conversion import structure_like
-from d2lrec.errors import RecorderError
+from d2lrec.errors import CorruptRecord, RecorderError
 from d2lrec.formats import BINCODE, JSON, MPK, PRETTY_JSON, Codec, check_format
 from d2lrec.items import into_tree, loaded
 from d2lrec.paths import StrPath, about, with_extension
-from d2lrec.payload import Buffer, Memory, Payload, Source
+from d2lrec.payload import Buffer, Memory, Part, Payload, Source
 from d2lrec.precision import FullPrecisionSettings, HalfPrecisionSettings, Settings
 from d2lrec.storage import FileSource, write_file
 from d2lrec.structure import Structure, structure_of
@@ -40,9 +41,13 @@ class Recorder:
 
     Attributes:
         settings: Which number types are stored.
+        checksum: Whether a CRC-32 is stored with the record, where Burn reads past it,
+            and must be there on loading; one that is there is checked in any case.
     """
 
     settings: Settings = FullPrecisionSettings
+    _: KW_ONLY
+    checksum: bool = False
 
     codec: ClassVar[Codec]
     gzip: ClassVar[bool] = False
@@ -57,23 +62,42 @@ class Recorder:
             tree = conform(tree, structure)
         type_name = f"burn_core::record::{self.module}::{type(self).__name__}"
         tree = envelope.wrap(tree, type_name, self.settings)
+        if self.checksum and not self.codec.typed:
+            tree[FIELD] = PLACEHOLDER
         parts = self.codec.encode(tree, structure)
+        if self.checksum:
+            parts = self.codec.seal(parts)
         return compress(parts) if self.gzip else parts
 
     def _decode(self, source: Source, like: Any) -> Any:
         check_format(source, type(self).__name__)
         structure = self._structure(like)
-        if self.codec.typed and structure is None:
+        if self.gzip:
+            source = decompress(source)
+        if self.codec.typed:
+            return self._decode_typed(source, structure)
+        tree = self.codec.decode(source, None)
+        item = envelope.unwrap(tree)
+        self._require(FIELD in tree)
+        if FIELD in tree:
+            self.codec.check(source)
+        return item if structure is None else conform(item, structure)
+
+    def _decode_typed(self, source: Source, structure: Structure | None) -> Any:
+        if structure is None:
             what = f"{type(self).__name__}.load needs like=: bincode stores no names."
             advice = "Pass the module, a record of one, or a d2lrec.structure."
             raise RecorderError(f"{what} {advice}")
-        if self.gzip:
-            source = decompress(source)
-        wrapped = structure and envelope.structure(structure)
-        item = envelope.unwrap(self.codec.decode(source, wrapped))
-        if structure is None or self.codec.typed:
-            return item
-        return conform(item, structure)
+        end = self.codec.check(source)
+        self._require(end is not None)
+        whole = source if end is None else Part(source, end)
+        wrapped = envelope.structure(structure)
+        return envelope.unwrap(self.codec.decode(whole, wrapped))
+
+    def _require(self, found: bool) -> None:
+        if self.checksum and not found:
+            what = "there is no checksum, which checksum=True asks for."
+            raise CorruptRecord(f"{what} Load it with checksum=False.")
 
     def _structure(self, like: Any) -> Structure | None:
         if like is None or isinstance(like, Structure):
@@ -88,6 +112,7 @@ class FileRecorder(Recorder):
 
     Attributes:
         settings: Which number types are stored.
+        checksum: Whether a CRC-32 is stored, and must be there on loading.
         durable: Whether a save waits until the disk has it (see `storage`).
     """
 

@@ -8,13 +8,15 @@ through one buffer of at most 16 MiB. Loading reads into the tensor's memory.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from d2lrec.errors import Path, RecorderError, Unrecordable
+from d2lrec.errors import Path, PrecisionWarning, RecorderError, Unrecordable, join
 from d2lrec.payload import CHUNK, Buffer
 from d2lrec.precision import Settings
 from d2lrec.record import TensorData
@@ -77,7 +79,7 @@ def wrap(tensor: Tensor, settings: Settings, path: Path) -> TensorData:
     if misfit is not None:
         what = f"the integer {misfit} does not fit {stored}, which {settings} store."
         raise Unrecordable(f"{what} Record it as a float tensor.", path=path)
-    payload = TensorPayload(tensor.detach(), TORCH_DTYPES[stored])
+    payload = TensorPayload(tensor.detach(), TORCH_DTYPES[stored], path)
     return TensorData(payload, tuple(tensor.shape), stored)
 
 
@@ -140,6 +142,7 @@ class TensorPayload:
 
     tensor: Tensor
     dtype: torch.dtype
+    path: Path = ()
 
     @property
     def nbytes(self) -> int:
@@ -147,7 +150,11 @@ class TensorPayload:
         return self.tensor.numel() * self.dtype.itemsize
 
     def chunks(self) -> Iterator[Buffer]:
-        """Yield the tensor's own memory, or converted pieces in one shared buffer."""
+        """Yield the tensor's own memory, or converted pieces in one shared buffer.
+
+        Warns:
+            PrecisionWarning: Numbers became infinity or zero on the way.
+        """
         tensor = self.tensor
         plain = tensor.is_contiguous() and tensor.dtype == self.dtype
         if plain and tensor.is_cpu and not tensor.is_neg():
@@ -155,10 +162,24 @@ class TensorPayload:
             return
         limit = min(CHUNK // self.dtype.itemsize, tensor.numel())
         buffer = torch.empty(limit, dtype=self.dtype)
+        lost = (0, 0)
         for piece in _pieces(tensor, limit):
-            part = buffer[: piece.numel()]
-            part.view(piece.shape).copy_(piece)
+            part = buffer[: piece.numel()].view(piece.shape)
+            new = convert(piece, part)
+            lost = (lost[0] + new[0], lost[1] + new[1])
             yield memory_of(part)
+        if any(lost):
+            self._warn(*lost)
+
+    def _warn(self, overflows: int, underflows: int) -> None:
+        counts = []
+        if overflows:
+            counts.append(f"{overflows} became infinity")
+        if underflows:
+            counts.append(f"{underflows} became zero")
+        where = f"{join(self.path)}: " if self.path else ""
+        what = f"{where}of {self.tensor.numel()} numbers {' and '.join(counts)} in "
+        warnings.warn(f"{what}{self.dtype}.", PrecisionWarning, stacklevel=2)
 
     def read_into(self, memory: memoryview) -> None:
         """Fill `memory` with the bytes."""
@@ -166,6 +187,34 @@ class TensorPayload:
         for chunk in self.chunks():
             memory[start : start + len(chunk)] = chunk
             start += len(chunk)
+
+
+def convert(source: Tensor, target: Tensor) -> tuple[int, int]:
+    """Copy numbers into a tensor of another dtype, rounding once, to nearest even.
+
+    Returns:
+        How many finite numbers became infinity, and how many others zero.
+
+    >>> convert(torch.tensor([1e6, 0.1, 1e-9]), torch.empty(3, dtype=torch.float16))
+    (1, 1)
+    """
+    if (
+        source.dtype == torch.float64
+        and target.dtype == torch.float16
+        and source.is_cpu
+    ):
+        with np.errstate(over="ignore"):  # torch would round to 32 bits in between
+            np.copyto(target.numpy(), source.numpy(), casting="same_kind")
+    else:
+        target.copy_(source)
+    if not (source.dtype.is_floating_point and target.dtype.is_floating_point):
+        return 0, 0
+    if torch.finfo(source.dtype).max <= torch.finfo(target.dtype).max:
+        return 0, 0
+    source = source.to(target.device)
+    overflows = torch.count_nonzero(target.isinf() & ~source.isinf())
+    underflows = torch.count_nonzero((target == 0) & (source != 0))
+    return int(overflows), int(underflows)
 
 
 def _pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:

@@ -174,9 +174,10 @@ def test_a_loaded_scheduler_goes_on(case, steps):
 @pytest.mark.parametrize("case", SCHEDULERS)
 def test_a_scheduler_through_bincode(case, tmp_path):
     recorder = d2lrec.BinFileRecorder()
-    optimizer, scheduler = schedule(case)
+    _, scheduler = schedule(case)
     record = recorder.load(golden.file(case, "bin"), like=scheduler)
     d2lrec.load_record(scheduler, record)
     assert scheduler.last_epoch == 5
-    path = recorder.record(d2lrec.into_record(scheduler), tmp_path / "s", like=scheduler)
+    record = d2lrec.into_record(scheduler)
+    path = recorder.record(record, tmp_path / "s", like=scheduler)
     assert path.read_bytes() == golden.file(case, "bin").read_bytes()

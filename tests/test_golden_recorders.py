@@ -107,12 +107,16 @@ def assert_same(one, other):
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("case", ["hard_floats", "typed", "mlp", "progress"])
 def test_precision_is_burns(case, settings, tmp_path):
-    """What Burn stored in full precision, stored here in the others, is Burn's bytes."""
+    """What Burn stored in full, stored here in the others, is Burn's bytes."""
     double = d2lrec.DoublePrecisionSettings
     item = load(NamedMpkFileRecorder(double), golden.file(case, "mpk", "full"), case)
-    if settings != "half" or case != "typed":  # whose 32-bit integers do not fit
-        recorder = NamedMpkFileRecorder(SETTINGS[settings])
-        stored = golden.file(case, "mpk", settings).read_bytes()
+    recorder = NamedMpkFileRecorder(SETTINGS[settings])
+    stored = golden.file(case, "mpk", settings).read_bytes()
+    if settings == "half" and case == "hard_floats":
+        lost = r"values: of \d+ numbers 3 became infinity and 3 became zero in torch"
+        with pytest.warns(d2lrec.PrecisionWarning, match=lost):
+            assert record(recorder, item, case, tmp_path / "copy") == stored
+    else:
         assert record(recorder, item, case, tmp_path / "copy") == stored
 
 

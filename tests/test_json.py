@@ -141,7 +141,10 @@ def test_single_floats_are_rusts(value):
 @pytest.mark.parametrize("exponent", range(-149, 128))
 def test_powers_of_two(exponent):
     # where the neighbors lie unevenly, and the shortest text is not the nearest
-    for value in (2.0**exponent, np.nextafter(np.float32(2.0**exponent), np.float32(9))):
+    for value in (
+        2.0**exponent,
+        np.nextafter(np.float32(2.0**exponent), np.float32(9)),
+    ):
         expected = orjson.dumps(np.float32(value), option=orjson.OPT_SERIALIZE_NUMPY)
         assert encode(Float32(value)) == expected.decode()
 
@@ -282,7 +285,9 @@ def test_damaged_files(data):
     content = bytearray(data.draw(st.sampled_from(FILES)))
     places = st.integers(0, len(content) - 1)
     for place in data.draw(st.lists(places, min_size=1, max_size=4)):
-        content[place] = data.draw(st.integers(0, 255) | st.sampled_from(b'{}[],:"1e\\'))
+        content[place] = data.draw(
+            st.integers(0, 255) | st.sampled_from(b'{}[],:"1e\\')
+        )
     try:
         decode(bytes(content))
     except CorruptRecord as error:

@@ -389,7 +389,7 @@ def test_an_integer_too_wide_for_the_settings(recorder):
     }[recorder]
     corrupt(double, old, new)
     before = snapshot(net)
-    with pytest.raises(Unrecordable, match="n: the integer .* does not fit torch.int32"):
+    with pytest.raises(Unrecordable, match=r"the integer \d+ does not fit"):
         d2lrec.load_file(net, double, recorder)
     unchanged(net, before)
 
@@ -406,7 +406,9 @@ def test_parameters_of_any_layout():
     assert torch.equal(net.output.weight, twin.output.weight)
     assert net.output.weight.stride() == (16, 2)
     again = d2lrec.save_file(net, "again")
-    assert torch.equal(MPK.load(again)["output"]["weight"].tensor, twin.output.weight.t())
+    assert torch.equal(
+        MPK.load(again)["output"]["weight"].tensor, twin.output.weight.t()
+    )
 
 
 @pytest.mark.parametrize(
@@ -437,7 +439,9 @@ def test_a_module_of_inference_mode(recorder):
     file = d2lrec.save_file(Everything(), "net", recorder)
     with torch.inference_mode():
         net = d2lrec.load_file(Everything(), file, recorder)
-        assert d2lrec.save_file(net, "again", recorder).read_bytes() == file.read_bytes()
+        assert (
+            d2lrec.save_file(net, "again", recorder).read_bytes() == file.read_bytes()
+        )
     plain = Everything()
     with torch.inference_mode():
         d2lrec.load_file(plain, file, recorder)
@@ -604,14 +608,13 @@ def failing_device(monkeypatch):
 def test_a_device_that_fails_in_the_middle(failing_device):
     net = Large()
     file = d2lrec.save_file(Large(), "net")
-    old = net.three.weight.detach().clone()
     with pytest.raises(CorruptRecord) as caught:
         d2lrec.load_file(net, file)
     assert str(caught.value) == (
         "net.mpk: the file became shorter while it was read. "
-        "These parameters are already changed: one.weight, two.weight."
+        "Some of these are already changed: one.weight, two.weight, three.weight."
     )
-    assert torch.equal(net.three.weight, old)
+    assert "_burn_ids" not in net.one.__dict__
 
 
 def test_a_failing_device_leaves_a_meta_module_on_meta(failing_device):

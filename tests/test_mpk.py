@@ -263,7 +263,7 @@ def tensor(data="c4 04 00000000", shape="91 01", dtype="a3 463332"):
         (tensor(dtype="c0"), "byte 0: the tensor's dtype is None; this library reads "),
         (
             tensor(dtype="81 a6 51466c6f6174 80"),
-            "byte 0: the tensor's dtype is {'QFloat': {}}; this library reads F64, F32,",
+            "byte 0: the tensor's dtype is {'QFloat': {}}; this library reads F64,",
         ),
         (tensor(data="c0"), "byte 0: the tensor's bytes are None: bytes expected."),
         (tensor(data="91 cd0100"), "byte 0: a byte is not an integer from 0 to 255."),
@@ -285,7 +285,10 @@ def test_what_is_no_record(digits, message):
 def test_the_remedies():
     for digits, remedy in [
         ("c0 00", "The file was changed, or is not what was expected."),
-        (tensor(shape="90", data="c4 00"), f"0 bytes for F32 []: 4 expected. {DAMAGED}"),
+        (
+            tensor(shape="90", data="c4 00"),
+            f"0 bytes for F32 []: 4 expected. {DAMAGED}",
+        ),
         (tensor(dtype="c0"), "U32, U16, U8, Bool(Native), Bool(U8), Bool(U32)."),
     ]:
         with pytest.raises(CorruptRecord) as caught:
@@ -297,7 +300,9 @@ def nested(header, count, inside=b"\xc0"):
     return header * count + inside
 
 
-@pytest.mark.parametrize("header", [b"\x91", b"\x81\xa0", b"\xdc\0\1", b"\xdf\0\0\0\1\xa0"])
+@pytest.mark.parametrize(
+    "header", [b"\x91", b"\x81\xa0", b"\xdc\0\1", b"\xdf\0\0\0\1\xa0"]
+)
 def test_nesting_has_a_limit(header):
     assert decode(nested(header, 124))
     for count in (125, 1_000, 100_000):
@@ -399,7 +404,10 @@ def test_damaged_files(data):
 @pytest.mark.parametrize(
     "value, message",
     [
-        ({"a": [2**64]}, "a.0: the integer 18446744073709551616 needs more than 64 bits."),
+        (
+            {"a": [2**64]},
+            "a.0: the integer 18446744073709551616 needs more than 64 bits.",
+        ),
         (-(2**63) - 1, "the integer -9223372036854775809 needs more than 64 bits."),
         ({"a": {1: 2}}, "a: the key 1 is not a string."),
         ([b"ab"], "0: a bytes has no place in a record."),
@@ -416,7 +424,7 @@ def test_what_cannot_be_written(value, message):
 def test_what_is_nested_too_deeply_is_not_written():
     value = []
     value.append(value)
-    with pytest.raises(Unrecordable, match="0.0.0: nested deeper than 124 levels"):
+    with pytest.raises(Unrecordable, match=r"^0\.0\.0: nested deeper than 124"):
         mpk.encode(value)
 
 
@@ -433,8 +441,7 @@ def test_a_tensor_of_4_gib_is_refused():
     with pytest.raises(Unrecordable) as caught:
         mpk.encode({"w": Param("x", TensorData(Huge(2**32), (2**32,), "U8"))})
     assert str(caught.value) == (
-        "w.param: the tensor has 4 GiB or more; MessagePack's length has 32 bits. "
-        "Split it."
+        "w: the tensor has 4 GiB or more; MessagePack's length has 32 bits. Split it."
     )
 
 

@@ -276,7 +276,7 @@ def test_a_folder_that_is_a_file(old):
     with pytest.raises(RecorderError) as caught:
         RECORDER.record([1], old / "file")
     assert "file.mpk/file.mpk: cannot be saved: " in str(caught.value)
-    with pytest.raises(RecorderError, match="cannot be opened: Not a directory|no such"):
+    with pytest.raises(RecorderError, match=r"Not a directory|no such"):
         RECORDER.load(old / "file")
     assert old.read_bytes() == OLD
 
@@ -490,7 +490,9 @@ def test_the_path_of_a_file(given, path):
     assert RECORDER.path(given) == Path(path)
 
 
-@pytest.mark.parametrize("given", ["", ".", "..", "a/..", "/", "a\0b", "a\0/b", "\ud800"])
+@pytest.mark.parametrize(
+    "given", ["", ".", "..", "a/..", "/", "a\0b", "a\0/b", "\ud800"]
+)
 def test_what_names_no_file(given):
     message = f"{given!r} names no file: a file name expected."
     for act in (lambda: RECORDER.record([1], given), lambda: RECORDER.load(given)):
