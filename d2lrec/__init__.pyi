@@ -9,6 +9,10 @@ from .errors import Unrecordable as Unrecordable
 from .files import load_file as load_file
 from .files import save_file as save_file
 from .ids import seed_ids as seed_ids
+from .inspection.byte_map import ByteMap as ByteMap
+from .inspection.byte_map import annotate as annotate
+from .inspection.description import Description as Description
+from .inspection.description import describe as describe
 from .matching import LoadPlan as LoadPlan
 from .matching import plan_load as plan_load
 from .precision import DoublePrecisionSettings as DoublePrecisionSettings

@@ -7,11 +7,20 @@ which fields there are, in which order, and what their numbers are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from d2lrec.errors import CorruptRecord, Path
-from d2lrec.record import Float32, Param, Record, RecordList, RecordTuple, TensorData
+from d2lrec.record import (
+    Float32,
+    Param,
+    Record,
+    RecordList,
+    RecordTuple,
+    TensorData,
+    is_nothing,
+)
 from d2lrec.structure import (
     BOOL,
     CONSTANT,
@@ -28,6 +37,9 @@ from d2lrec.structure import (
     Tuple,
     Vec,
 )
+
+# The largest 32-bit float; what rounds to it is not worth telling apart.
+F32_MAX = 3.4028235677973366e38
 
 
 def conform(tree: Any, structure: Structure, path: Path = ()) -> Any:
@@ -66,6 +78,9 @@ def conform(tree: Any, structure: Structure, path: Path = ()) -> Any:
     else:
         types = dict(structure.variants) if isinstance(structure, Enum) else {}
         keys = list(tree)
+        if isinstance(structure, Enum) and (len(keys) != 1 or keys[0] not in types):
+            what = f"{', '.join(keys) or 'nothing'} found, one of the variants"
+            raise CorruptRecord(f"{what} {', '.join(types)} expected.", path=path)
     record = Record()
     for key in keys:
         expected = structure.value if isinstance(structure, Map) else types.get(key)
@@ -78,8 +93,8 @@ def conform(tree: Any, structure: Structure, path: Path = ()) -> Any:
 
 
 def _leaf(tree: Any, kind: Leaf, path: Path) -> Any:
-    if kind == CONSTANT:
-        return None
+    if kind == CONSTANT:  # a value that nobody expects is better kept than lost
+        return None if is_nothing(tree) else tree
     fits = {
         PARAM: isinstance(tree, Param),
         TENSOR: isinstance(tree, TensorData),
@@ -90,9 +105,20 @@ def _leaf(tree: Any, kind: Leaf, path: Path) -> Any:
         raise _other(tree, kind, path)
     if kind.bits and (isinstance(tree, bool) or not isinstance(tree, int | float)):
         raise _other(tree, kind, path)
-    if kind.name[0] == "f" and kind.bits:
-        return Float32(tree) if kind == F32 else float(tree)
-    return tree
+    return _number(tree, kind, path) if kind.bits else tree
+
+
+def _number(number: Any, kind: Leaf, path: Path) -> Any:
+    if kind.name[0] == "f":
+        if kind == F32 and F32_MAX < abs(number) < math.inf:
+            raise CorruptRecord(f"{number} does not fit {kind}.", path=path)
+        return Float32(number) if kind == F32 else float(number)
+    if not isinstance(number, int):
+        raise _other(number, kind, path)
+    lowest = -(1 << kind.bits - 1) if kind.name[0] == "i" else 0
+    if not 0 <= number - lowest < 1 << kind.bits:
+        raise CorruptRecord(f"{number} does not fit {kind}.", path=path)
+    return number
 
 
 def _items(tree: Any, structure: Vec | Tuple, path: Path) -> Any:

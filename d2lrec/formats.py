@@ -68,13 +68,15 @@ PRETTY_JSON = Codec(
 _compact = partial(json.encode, pretty=False)
 JSON = PRETTY_JSON._replace(encode=partial(_untyped_encode, _compact))
 
-# The first bytes of Burn's files: a map of 3 (or 2, up to 0.11) that begins with
-# "metadata"; an object; and in bincode the metadata's first strings.
+# The first bytes of Burn's files: a map of 3 (2 up to 0.11, 4 with a checksum) that
+# begins with "metadata"; an object; and in bincode the metadata's first strings.
 _STARTS = {
     b"\x83\xa8metadata": "NamedMpk",
+    b"\x84\xa8metadata": "NamedMpk",
     b"\x82\xa8metadata": "NamedMpk",
     b"{": "Json",
     b"\x03f32\x03i32": "Bin",
+    b"\x03f32\x03f32": "Bin",  # up to 0.11
     b"\x03f64\x03i64": "Bin",
     b"\x13half::binary16::f16": "Bin",
 }
@@ -113,6 +115,8 @@ def check_format(source: Source, name: str) -> None:
     """
     found = recorder_of(source)
     # In memory it is the same format.
-    if found is not None and found != name.replace("Bytes", "File"):
+    if found in ("NamedMpkFileRecorder", "BinFileRecorder") and "Bytes" in name:
+        found = found.replace("File", "Bytes")
+    if found is not None and found != name:
         what = f"this looks like a file of {found}, not of {name}."
         raise CorruptRecord(f"{what} Load it with d2lrec.{found}().")

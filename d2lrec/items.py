@@ -29,6 +29,7 @@ from d2lrec.record import (
     RecordList,
     RecordTuple,
     TensorData,
+    Unsigned,
 )
 from d2lrec.stored import StoredTensor
 from d2lrec.structure import FROM_TEXT
@@ -138,7 +139,7 @@ def _scalar(item: Any, path: Path) -> Any:
         if not -(2**63) <= int(item) < 2**64:
             what = f"the integer {item} needs more than 64 bits."
             raise Unrecordable(f"{what} Record it as a string.", path=path)
-        return int(item)
+        return item if isinstance(item, Unsigned) else int(item)
     if isinstance(item, float):
         return item if isinstance(item, Float32) else float(item)
     kind = type(item).__name__

@@ -16,7 +16,7 @@ from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
 from d2lrec.payload import Payload
 from d2lrec.places import IDS, leaves, places
 from d2lrec.record import Param
-from d2lrec.selection import Renaming, Selection
+from d2lrec.selection import Renaming, Selection, selection
 from d2lrec.storage import read_all
 from d2lrec.stored import StoredTensor
 from d2lrec.tensors import integer_misfit, usable
@@ -32,6 +32,7 @@ def load_module(
     strict: bool = True,
 ) -> None:
     """Load a record into a module: see `d2lrec.load_record`."""
+    only = selection(only)  # an iterator, if it is one, goes round once
     plan = plan_load(module, record, only=only, rename=rename)
     differences = plan.differences(strict)
     if differences:

@@ -44,6 +44,12 @@ class Float32(float):
     __slots__ = ()
 
 
+class Unsigned(int):
+    """A `usize`: as a number an `int`, in bincode without a sign."""
+
+    __slots__ = ()
+
+
 class Unit:
     """A Rust unit struct: `90` in MessagePack, `null` in JSON, nothing in bincode."""
 
@@ -131,6 +137,17 @@ def children(tree: Any) -> Iterator[tuple[str | int, Any]]:
         yield from tree.items()
     elif isinstance(tree, list | tuple):
         yield from enumerate(tree)
+
+
+def is_nothing(tree: Any) -> bool:
+    """Whether there is no value in a tree: what Burn's constants are recorded as.
+
+    >>> is_nothing([None, None]), is_nothing({"rate": 0.5})
+    (True, False)
+    """
+    if isinstance(tree, Mapping | list | tuple):
+        return all(is_nothing(below) for _, below in children(tree))
+    return tree is None or isinstance(tree, Unit)
 
 
 def summary(value: Any) -> str:

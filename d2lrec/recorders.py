@@ -22,14 +22,14 @@ from d2lrec.collector import paused_collector
 from d2lrec.compression import buffers, compress, decompress
 from d2lrec.conform import conform
 from d2lrec.conversion import structure_like
-from d2lrec.errors import CorruptRecord, RecorderError
+from d2lrec.errors import CorruptRecord, RecorderError, Unrecordable
 from d2lrec.formats import BINCODE, JSON, MPK, PRETTY_JSON, Codec, check_format
 from d2lrec.items import into_tree, loaded
 from d2lrec.paths import StrPath, about, with_extension
 from d2lrec.payload import Buffer, Memory, Part, Payload, Source
 from d2lrec.precision import FullPrecisionSettings, HalfPrecisionSettings, Settings
 from d2lrec.storage import FileSource, write_file
-from d2lrec.structure import Structure, structure_of
+from d2lrec.structure import FROM_TEXT, Structure, structure_of
 from d2lrec.tensors import usable
 
 Device = torch.device | str | None
@@ -54,13 +54,15 @@ class Recorder:
     module: ClassVar[str]
 
     def _encode(self, item: Any, like: Any) -> list[bytes | Payload]:
-        tree = into_tree(item, self.settings)
-        structure = self._structure(like)
+        return self.encode(into_tree(item, self.settings), self._structure(like))
+
+    def encode(self, tree: Any, structure: Structure | None) -> list[bytes | Payload]:
+        """Return the parts of a file for a tree that has `TensorData` for tensors."""
         if self.codec.typed:
             structure = envelope.structure(structure or structure_of(tree))
         elif structure is not None:
-            tree = conform(tree, structure)
-        type_name = f"burn_core::record::{self.module}::{type(self).__name__}"
+            tree = self._conform(tree, structure)
+        type_name = f"burn_core::record::{self.module}::{self._name()}"
         tree = envelope.wrap(tree, type_name, self.settings)
         if self.checksum and not self.codec.typed:
             tree[FIELD] = PLACEHOLDER
@@ -69,8 +71,19 @@ class Recorder:
             parts = self.codec.seal(parts)
         return compress(parts) if self.gzip else parts
 
+    def _conform(self, tree: Any, structure: Structure) -> Any:
+        try:
+            return conform(tree, structure)
+        except CorruptRecord as error:  # but there is no file yet
+            raise Unrecordable(error.message, path=error.path) from None
+
+    @classmethod
+    def _name(cls) -> str:
+        """Burn's name of the recorder, of which a user may have made a subclass."""
+        return next(x.__name__ for x in cls.__mro__ if x.__module__ == __name__)
+
     def _decode(self, source: Source, like: Any) -> Any:
-        check_format(source, type(self).__name__)
+        check_format(source, self._name())
         structure = self._structure(like)
         if self.gzip:
             source = decompress(source)
@@ -102,8 +115,10 @@ class Recorder:
     def _structure(self, like: Any) -> Structure | None:
         if like is None or isinstance(like, Structure):
             return like
-        found = structure_like(like)
-        return found or structure_of(into_tree(like, self.settings))
+        found = structure_like(like) or getattr(like, "structure", None)
+        if found is not None and found != FROM_TEXT:
+            return found
+        return structure_of(into_tree(like, self.settings))
 
 
 @dataclass(frozen=True)
@@ -234,7 +249,14 @@ class BytesRecorder(Recorder):
 
     def load(self, data: Buffer, *, like: Any = None, device: Device = None) -> Any:
         """Load what bytes hold; arguments and errors as with a file recorder."""
-        tree = self._decode(Memory(data), like)
+        try:
+            view = memoryview(data)
+        except TypeError:
+            what = f"a {type(data).__name__} found, bytes expected."
+            advice = "A file is loaded by a file recorder."
+            raise RecorderError(f"{what} {advice}") from None
+        flat = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+        tree = self._decode(Memory(flat), like)
         return loaded(tree, self.settings, usable(device))
 
 

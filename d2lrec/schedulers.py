@@ -42,7 +42,7 @@ def _cosine_to_burn(scheduler: Any) -> int:
 
 
 def _cosine_steps(record: int, scheduler: Any) -> int:
-    steps: int = (record + 1) % 2**64
+    steps: int = (record + 1) % 2**64 if 0 <= record < 2**64 else -1
     if steps > scheduler.T_max:
         what = f"{record} of {scheduler.T_max} steps"
         raise RecordMismatch("from here on the two schedules differ:", [what])
@@ -58,6 +58,8 @@ def _linear_steps(record: int, scheduler: Any) -> int:
 
 
 def _exponential_to_burn(scheduler: Any) -> float:
+    if not scheduler.gamma:
+        raise Unrecordable("with gamma=0 the rate does not say where it came from.")
     return float(scheduler.get_last_lr()[0] / scheduler.gamma)
 
 
@@ -140,7 +142,7 @@ def load_scheduler(
         raise RecordMismatch(f"the record is no place of a {name}:", [what])
     try:
         steps = twin.steps(record, scheduler)
-    except ValueError:  # the logarithm of what is no rate
+    except (ValueError, ArithmeticError):  # the logarithm of what is no rate
         steps = -1
     if not 0 <= steps < 2**31:
         what = f"{record!r} is no place of this schedule"

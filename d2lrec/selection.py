@@ -25,6 +25,9 @@ def selection(only: Selection | None) -> Callable[[str], bool]:
     if callable(only):
         return only
     texts = [only] if isinstance(only, str | re.Pattern) else only
+    if not isinstance(texts, Iterable):
+        what = f"only={only!r}: a regular expression, several, or a function expected."
+        raise RecorderError(what)
     patterns = [_compiled(text) for text in texts]
     return lambda path: any(pattern.search(path) for pattern in patterns)
 
@@ -46,11 +49,16 @@ def renamed(
     """
     if rename is None:
         return leaves
+    if not callable(rename) and not isinstance(rename, Mapping):
+        what = f"rename={rename!r}: a mapping or a function expected."
+        raise RecorderError(what)
     result: dict[tuple[str, ...], Any] = {}
     origin: dict[str, str] = {}
     for path, leaf in leaves.items():
         old = join(path)
         new = rename(old) if callable(rename) else _replaced(old, rename)
+        if not isinstance(new, str):
+            raise RecorderError(f"rename= makes {new!r} of {old}: a path expected.")
         if new in origin:
             what = f"{origin[new]} and {old} would both become {new}"
             raise RecordMismatch("rename= makes two paths one:", [what])
@@ -63,7 +71,7 @@ def _replaced(path: str, rename: Mapping[str, str]) -> str:
     for pattern, replacement in rename.items():
         try:
             path = _compiled(pattern).sub(replacement, path)
-        except (re.error, IndexError) as error:
+        except (re.error, IndexError, TypeError) as error:
             what = f"the replacement {replacement!r} for {pattern!r} is none: {error}."
             raise RecorderError(what) from None
     return path
@@ -71,7 +79,8 @@ def _replaced(path: str, rename: Mapping[str, str]) -> str:
 
 def _compiled(pattern: Pattern) -> re.Pattern[str]:
     try:
+        re.compile(pattern).search("")  # which one of bytes refuses
         return re.compile(pattern)
-    except re.error as error:
+    except (re.error, TypeError) as error:
         what = f"{pattern!r} is no regular expression: {error}."
         raise RecorderError(what) from None

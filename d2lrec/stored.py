@@ -9,7 +9,13 @@ from d2lrec.errors import CorruptRecord, Path, Unrecordable
 from d2lrec.payload import Memory, Span
 from d2lrec.precision import Settings
 from d2lrec.record import TensorData
-from d2lrec.tensors import TORCH_DTYPES, integer_misfit, memory_of
+from d2lrec.tensors import (
+    TORCH_DTYPES,
+    convert,
+    integer_misfit,
+    memory_of,
+    warn_of_loss,
+)
 
 
 class StoredTensor:
@@ -46,6 +52,9 @@ class StoredTensor:
             CorruptRecord: A boolean that is neither 0 nor 1, or a file that was cut
                 short meanwhile.
             Unrecordable: An integer that the settings cannot hold.
+
+        Warns:
+            PrecisionWarning: Numbers became infinity or zero in the settings' dtype.
         """
         if device is not None and torch.device(device).type == "meta":
             return torch.empty(self.shape, dtype=self.dtype, device=device)
@@ -60,7 +69,15 @@ class StoredTensor:
             what = f"the integer {misfit} does not fit {self.dtype},"
             what += f" in which {self.settings} load integers."
             raise Unrecordable(what, path=self.path)
-        return stored.to(device=device, dtype=self.dtype)
+        return self._converted(stored).to(device=device)
+
+    def _converted(self, stored: Tensor) -> Tensor:
+        if not (stored.is_floating_point() and self.dtype.itemsize < stored.itemsize):
+            return stored.to(self.dtype)
+        narrow = torch.empty(self.shape, dtype=self.dtype)
+        lost = convert(stored, narrow)
+        warn_of_loss(*lost, stored.numel(), self.dtype, self.path)
+        return narrow
 
     def _mapped(self) -> Tensor | None:
         """Return a view of the bytes where they lie; None if that cannot be."""
@@ -89,7 +106,7 @@ class StoredTensor:
 
     def copy_into(self, target: Tensor) -> None:
         """Read it into an existing tensor of the same shape."""
-        target.copy_(self.load())
+        convert(self.load(), target)
 
     @property
     def plain(self) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from d2lrec.errors import Path, Unrecordable
-from d2lrec.record import Float32, Param, TensorData, Unit
+from d2lrec.record import Float32, Param, TensorData, Unit, Unsigned
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ PARAM = Leaf("Param")
 TENSOR = Leaf("Tensor")
 # A record loaded from a text format: what was an Option or a number's size is lost.
 FROM_TEXT = Leaf("a record from a text format")
+# Which MessagePack and JSON have, and bincode has not.
+MIXED = Leaf("a list of different types")
 # Burn's empty record: constants, and modules without parameters.
 CONSTANT = Leaf("Constant")
 UNIT = Leaf("()")
@@ -203,6 +205,7 @@ _KINDS: list[tuple[type, Structure]] = [
     (Unit, UNIT),
     (type(None), Option(CONSTANT)),
     (bool, BOOL),
+    (Unsigned, U64),
     (int, I64),
     (Float32, F32),
     (float, F64),
@@ -220,7 +223,7 @@ def vec_of(items: Sequence[Structure]) -> Structure:
     for item in items[1:]:
         common = common and _unite(common, item)
         if common is None:
-            return Leaf("a list of different types")
+            return MIXED
     return Vec(common)
 
 

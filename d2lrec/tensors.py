@@ -168,18 +168,7 @@ class TensorPayload:
             new = convert(piece, part)
             lost = (lost[0] + new[0], lost[1] + new[1])
             yield memory_of(part)
-        if any(lost):
-            self._warn(*lost)
-
-    def _warn(self, overflows: int, underflows: int) -> None:
-        counts = []
-        if overflows:
-            counts.append(f"{overflows} became infinity")
-        if underflows:
-            counts.append(f"{underflows} became zero")
-        where = f"{join(self.path)}: " if self.path else ""
-        what = f"{where}of {self.tensor.numel()} numbers {' and '.join(counts)} in "
-        warnings.warn(f"{what}{self.dtype}.", PrecisionWarning, stacklevel=2)
+        warn_of_loss(*lost, self.tensor.numel(), self.dtype, self.path)
 
     def read_into(self, memory: memoryview) -> None:
         """Fill `memory` with the bytes."""
@@ -187,6 +176,21 @@ class TensorPayload:
         for chunk in self.chunks():
             memory[start : start + len(chunk)] = chunk
             start += len(chunk)
+
+
+def warn_of_loss(
+    overflows: int, underflows: int, count: int, dtype: torch.dtype, path: Path
+) -> None:
+    """Warn that numbers of a tensor became infinity or zero, if some did."""
+    counts = []
+    if overflows:
+        counts.append(f"{overflows} became infinity")
+    if underflows:
+        counts.append(f"{underflows} became zero")
+    if counts:
+        where = f"{join(path)}: " if path else ""
+        what = f"{where}of {count} numbers {' and '.join(counts)} in {dtype}."
+        warnings.warn(what, PrecisionWarning, stacklevel=3)
 
 
 def convert(source: Tensor, target: Tensor) -> tuple[int, int]:
@@ -202,9 +206,11 @@ def convert(source: Tensor, target: Tensor) -> tuple[int, int]:
         source.dtype == torch.float64
         and target.dtype == torch.float16
         and source.is_cpu
+        and target.is_cpu
     ):
         with np.errstate(over="ignore"):  # torch would round to 32 bits in between
-            np.copyto(target.numpy(), source.numpy(), casting="same_kind")
+            numbers = source.resolve_neg().numpy()
+            np.copyto(target.numpy(), numbers, casting="same_kind")
     else:
         target.copy_(source)
     if not (source.dtype.is_floating_point and target.dtype.is_floating_point):

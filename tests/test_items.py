@@ -19,7 +19,7 @@ from strategies import has_reserved, plain, same, trees, written
 from torch import nn
 
 import d2lrec
-from d2lrec import tensors
+from d2lrec import structure, tensors
 from d2lrec.codecs import mpk
 from d2lrec.errors import CorruptRecord, Unrecordable
 from d2lrec.items import into_tree, loaded
@@ -122,9 +122,9 @@ def test_any_array_of_numpy_comes_back_through_torch(array):
     assert st_dtype is not None
     tensor = torch.from_numpy(array.copy())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numpy warns where a number overflows
+        warnings.simplefilter("ignore")  # both warn where a number overflows
         expected = array.astype(bool if array.dtype == bool else np.float32)
-    stored = written(mpk.encode(into_tree(tensor, FULL)))
+        stored = written(mpk.encode(into_tree(tensor, FULL)))
     found = loaded(mpk.decode(Memory(stored)), FULL, None)
     np.testing.assert_array_equal(found.numpy(), expected)
 
@@ -176,7 +176,7 @@ def test_a_slice_saves_its_own_numbers_only():
 
 F32, I32, BOOL = torch.float32, torch.int32, torch.bool
 DTYPES = [
-    (torch.float64, [0.1, 1e300, -1e-300], F32),
+    (torch.float64, [0.1, -2.5], F32),
     (torch.float32, [0.1], F32),
     (torch.float16, [0.1, 65504.0, 6e-8], F32),
     (torch.bfloat16, [0.1, 3e38], F32),
@@ -201,6 +201,20 @@ def test_the_dtype_that_is_stored(dtype, values, expected, recorder):
         found = through(tensor, recorder)
         assert found.dtype == expected
         assert torch.equal(found, tensor.to(expected))
+
+
+@each_recorder
+def test_numbers_beyond_the_stored_dtype(recorder):
+    wide = torch.tensor([0.1, 1e300, -1e-300], dtype=torch.float64)
+    what = r"^a: of 3 numbers 1 became infinity and 1 became zero in torch.float32\.$"
+    with pytest.warns(d2lrec.PrecisionWarning, match=what):
+        recorder.record({"a": wide}, "file")
+    assert torch.equal(recorder.load("file")["a"], wide.float())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(d2lrec.PrecisionWarning, match=what):
+            recorder.record({"a": wide}, "other")
+    assert [path.stem for path in pathlib.Path.cwd().iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(
@@ -493,6 +507,32 @@ def test_a_tensor_of_4_gib_is_refused_before_anything_is_written():
     with pytest.raises(Unrecordable, match="the tensor has 4 GiB or more"):
         MPK.record({"w": torch.zeros(1).expand(2**30)}, "file")
     assert list(pathlib.Path.cwd().iterdir()) == []
+
+
+class Mine(d2lrec.NamedMpkFileRecorder):
+    """A subclass of a user's, who added a method perhaps."""
+
+
+def test_a_recorder_of_ones_own_writes_and_reads_its_bases_files():
+    data = Mine().record([1, 2], "file").read_bytes()
+    assert Mine().load("file") == MPK.load("file") == [1, 2]
+    assert MPK.record([1, 2], "file").read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    "value, kind, message",
+    [
+        (1e39, structure.F32, "1e+39 does not fit f32. Use a wider type."),
+        (-1, structure.U64, "-1 does not fit u64. Use a wider type."),
+        (256, structure.U8, "256 does not fit u8. Use a wider type."),
+        (False, structure.I64, "a bool found, i64 expected. Check the structure."),
+        (0.5, structure.I64, "a float found, i64 expected. Check the structure."),
+    ],
+)
+def test_a_number_that_its_structure_cannot_hold(value, kind, message):
+    with pytest.raises(Unrecordable) as caught:
+        d2lrec.BinBytesRecorder().record({"a": value}, like=structure.Struct(a=kind))
+    assert str(caught.value) == f"item.a: {message}"
 
 
 def test_pieces_are_cut_along_any_dimension():

@@ -44,6 +44,9 @@ pytestmark = [
 PROJECT = Path(__file__).parent / "burn"
 FORMS = [(settings, recorder) for settings in SETTINGS for recorder in RECORDERS]
 FLOATS = {"full": torch.float32, "half": torch.float16, "double": torch.float64}
+# From JSON, Burn reads a 64-bit float up to one unit in the last place off, in its own
+# files too (serde_json without its feature `float_roundtrip`). This case is one.
+INEXACT = "scheduler_exponential"
 # What cargo says where it cannot reach a registry, and where it is too old.
 NO_CRATES = r"failed to (download|get|fetch|query)|[Cc]ould ?n.t resolve|--offline"
 TOO_OLD = r"edition2024|requires rustc|not supported by the following package"
@@ -142,6 +145,10 @@ def assert_copied(folder, asked):
     )
     if asked["case"] in OPTIMIZERS:  # a map, whose order changes from file to file
         ours, its = sorted(ours), sorted(its)
+    elif asked["case"] == INEXACT and asked["recorder"].startswith("json"):
+        ours, its = json.loads(ours)["item"], json.loads(its)["item"]
+        assert its == pytest.approx(ours, rel=2**-52)
+        return
     assert its == ours, asked
 
 
@@ -275,8 +282,7 @@ def test_burn_reads_our_modules(case, burn, fresh, tmp_path):
         same(forward(case, twin, inputs), output, atol=1e-5)
 
 
-# Floats of few digits: from JSON, Burn reads others up to one unit in the last place
-# off (serde_json without its feature `float_roundtrip`).
+# Floats of few digits, which Burn reads from JSON as they are: see INEXACT.
 PLAIN = {
     "tensor": lambda: torch.randn(4),
     "list": lambda: [torch.randn(4), torch.randn(3)],

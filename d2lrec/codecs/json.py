@@ -63,7 +63,10 @@ def encode(tree: Any, *, pretty: bool = True) -> list[bytes | Payload]:
     try:
         return [orjson.dumps(tree, default=_plain, option=option)]
     except TypeError as error:  # orjson's errors are TypeErrors
-        what = f"no JSON for this value: {error.__cause__ or error}."
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, TypeError):
+            raise cause from None  # a warning that was to be an error, for one
+        what = f"no JSON for this value: {cause or error}."
         raise Unrecordable(what) from None
 
 

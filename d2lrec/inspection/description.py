@@ -12,15 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from d2lrec.errors import join
 from d2lrec.inspection import scan
 from d2lrec.inspection.description_view import lines
-from d2lrec.errors import join
+from d2lrec.inspection.fields import counted
 from d2lrec.inspection.opening import Opened, opened, structure_from
+from d2lrec.inspection.tensor_info import TensorInfo, plain
+from d2lrec.inspection.view import as_html, as_text
 from d2lrec.paths import StrPath
 from d2lrec.payload import Buffer, Span
 from d2lrec.record import Param, TensorData
-from d2lrec.inspection.tensor_info import TensorInfo, plain
-from d2lrec.inspection.view import as_html, as_text
 
 # Lines that a notebook shows; a browser takes long for very many.
 _HTML_LINES = 2000
@@ -40,6 +41,7 @@ class Description:
             the list of the parameters that were found.
         tensors: All tensors, in the order of the file.
         unknown: What cannot be known, in sentences.
+        checksum: Whether a checksum is stored. With `statistics` it was compared.
     """
 
     file: str | None
@@ -50,6 +52,7 @@ class Description:
     item: Any = None
     tensors: list[TensorInfo] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    checksum: bool = False
 
     @property
     def parameters(self) -> int:
@@ -80,6 +83,7 @@ class Description:
             "bytes": self.size,
             "bytes_decompressed": self.decompressed,
             "bytes_of_tensors": self.payload,
+            "checksum": self.checksum,
             "parameters": self.parameters,
             "tensors": tensors,
             "item": plain(self.item),
@@ -105,7 +109,8 @@ def describe(
 
     Raises:
         RecordNotFound: There is no such file.
-        CorruptRecord: The file is no recorder's, damaged, or not like `like`.
+        CorruptRecord: The file is no recorder's, damaged, or not like `like`; or, with
+            `statistics`, its checksum is wrong.
 
     >>> import d2lrec
     >>> data = d2lrec.NamedMpkBytesRecorder().record({"epoch": 3, "best": None})
@@ -120,13 +125,16 @@ def describe(
     structure = structure_from(like)
     with opened(path_or_bytes, typed=structure is not None) as file:
         name = None if file.path is None else str(file.path)
-        sizes = file.size, file.source.size
+        sizes = file.raw.size, file.source.size
         found = Description(name, file.recorder, {}, *sizes)
         if file.codec.typed and structure is None:
             item = _scan(file, found)
         else:
             tree = file.decode(structure)
             found.metadata, item = _strings(tree["metadata"]), tree["item"]
+            found.checksum = file.has_checksum(tree)
+        if statistics and found.checksum:
+            file.codec.check(file.source)
         found.item = _Reader(file, statistics, found).tree(item, [])
         return found
 
@@ -135,7 +143,7 @@ class _Reader:
     """Replaces tensors by what is known of them."""
 
     def __init__(self, file: Opened, statistics: bool, found: Description) -> None:
-        self.source = file.source
+        self.source = file.content
         self.statistics = statistics
         self.found = found
 
@@ -161,7 +169,13 @@ class _Reader:
 
             numbers = statistics(tensor)
         info = TensorInfo(
-            join(path), id, tensor.dtype, tensor.shape, span.nbytes, offset, numbers
+            join(path) or "item",
+            id,
+            tensor.dtype,
+            tensor.shape,
+            span.nbytes,
+            offset,
+            numbers,
         )
         self.found.tensors.append(info)
         return info
@@ -169,19 +183,20 @@ class _Reader:
 
 def _scan(file: Opened, found: Description) -> list[Param]:
     """Return the parameters of a bincode file whose structure is not known."""
-    result = scan.scan(file.source)
+    result = scan.scan(file.content)
     found.metadata = _strings(result.metadata)
+    found.checksum = file.has_checksum({})
     known = result.start + sum(one.end - one.start for one in result.found)
     found.unknown = [
         "bincode stores no names and no types, and no like= was given: parameters were "
         "found by their ids and are numbered in the order of the file."
     ]
     if result.loose:
-        what = f"{result.loose} more id{'s' * (result.loose != 1)} with no parameter"
-        found.unknown.append(f"{what} behind: an optimizer's record has such.")
-    if file.source.size > known:
+        what = f"{counted(result.loose, 'more id')} without a parameter"
+        found.unknown.append(f"{what}: an optimizer's record has such.")
+    if file.content.size > known:
         found.unknown.append(
-            f"What the other {file.source.size - known:,} bytes are cannot be known: "
+            f"{counted(file.content.size - known, 'other byte')} cannot be known: "
             "constants, options, counts, numbers, strings, tensors without an id."
         )
     return [one.param for one in result.found]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from d2lrec.record import Float32, children
 from d2lrec.inspection.tensor_info import TensorInfo
 from d2lrec.inspection.view import Line, Piece, printable
+from d2lrec.record import Float32, children
 
 if TYPE_CHECKING:
     from d2lrec.inspection.description import Description
@@ -51,9 +51,10 @@ def _head(found: Description) -> list[Line]:
     known = {key: printable(str(value)) for key, value in found.metadata.items()}
     types = ", ".join(f"{key} {known[key]}" for key in ("float", "int") if key in known)
     written = f"Burn {known.get('version', '?')}, {known.get('settings', '?')}"
+    with_checksum = ", with a checksum" if found.checksum else ""
     return [
         [Piece(name + size, "title")],
-        [Piece(f"{written} ({types})")],
+        [Piece(f"{written} ({types}){with_checksum}")],
         [Piece(_totals(found))],
     ]
 

@@ -82,7 +82,17 @@ def show_bytes(source: Source, offset: int, size: int) -> str:
 
 def quoted(text: str) -> str:
     """Write a string in quotes, a long one without its middle."""
-    return f'"{text if len(text) <= 60 else short(text)[1:-1]}"'
+    return f'"{text if len(text) <= 120 else short(text)[1:-1]}"'
+
+
+def counted(count: int, what: str) -> str:
+    """Write a count of things.
+
+    >>> counted(1, "byte"), counted(1200, "byte"), counted(2, "entry")
+    ('1 byte', '1,200 bytes', '2 entries')
+    """
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else plural}"
 
 
 def number(value: float) -> str:

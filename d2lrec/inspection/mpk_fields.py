@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from d2lrec.codecs.mpk.tags import LENGTHS, NUMBERS
-from d2lrec.inspection.fields import Field, Fields, number, quoted
+from d2lrec.inspection.fields import Field, Fields, counted, number, quoted
 from d2lrec.inspection.tracing import UNREAD, Node
 from d2lrec.payload import Span
 from d2lrec.record import Param, TensorData
@@ -35,8 +35,7 @@ class MpkFields(Fields):
         if span is not None and span.nbytes:
             yield self.payload(span, _dtype(parent), node, depth)
         for part in node.parts:
-            is_value_of_key = part.kind == "value" and not _is_array(node)
-            yield from self.walk(part, node, depth + 1 + is_value_of_key)
+            yield from self.walk(part, node, depth + (part.kind == "value"))
 
     def _meaning(self, node: Node, parent: Node | None, end: int) -> tuple[str, str]:
         """Say what a node's own bytes mean, and the role of that."""
@@ -45,7 +44,8 @@ class MpkFields(Fields):
             return quoted(value), "key" if node.kind == "key" else "text"
         if isinstance(value, Span):
             dtype = _dtype(parent)
-            return f"{value.nbytes:,} bytes{f' of {dtype}' * bool(dtype)}", "structure"
+            of = f" of {dtype}" if dtype else ""
+            return counted(value.nbytes, "byte") + of, "structure"
         if value is None or isinstance(value, bool):
             return _CONSTANTS[value], "number"
         if isinstance(value, int | float):

@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from d2lrec import envelope
+from d2lrec.checksum import BINCODE_MARK, FIELD
 from d2lrec.compression import decompress
 from d2lrec.errors import CorruptRecord, RecorderError
 from d2lrec.formats import BINCODE, JSON, MPK, Codec, recorder_of
 from d2lrec.paths import StrPath, about
-from d2lrec.payload import Buffer, Memory, Source
+from d2lrec.payload import Buffer, Memory, Part, Source
 from d2lrec.storage import FileSource
 from d2lrec.structure import Structure
 
 _CODECS = {"NamedMpk": MPK, "Bin": BINCODE, "PrettyJson": JSON}
+# A checksum behind bincode: the mark, and four bytes.
+_AFTER = len(BINCODE_MARK) + 4
 # What other files begin with, that people have in the same folder.
 _OTHERS = {
     b"PK\x03\x04": "a zip archive, such as torch.save writes",
@@ -37,16 +40,16 @@ class Opened:
 
     Attributes:
         path: The file, or None for bytes in memory.
-        size: How many bytes there are, before decompression.
-        source: The bytes, after decompression.
-        packed: Whether they were compressed.
+        raw: The bytes as they are.
+        source: The bytes after decompression; `raw` if they are not compressed.
+        content: The same without the checksum that may stand behind bincode.
         family: `NamedMpk`, `Bin` or `PrettyJson`.
     """
 
     path: Path | None
-    size: int
+    raw: Source
     source: Source
-    packed: bool
+    content: Source
     family: str
 
     @property
@@ -57,7 +60,7 @@ class Opened:
     @property
     def recorder(self) -> str:
         """The name of the recorder that reads the file, or the bytes."""
-        if self.packed:
+        if self.raw is not self.source:
             return f"{self.family.removeprefix('Pretty')}GzFileRecorder"
         in_memory = self.path is None and self.family != "PrettyJson"
         return f"{self.family}{'Bytes' if in_memory else 'File'}Recorder"
@@ -65,9 +68,13 @@ class Opened:
     def decode(self, structure: Structure | None) -> Any:
         """Return the tree of metadata and item; bincode needs the item's structure."""
         wrapped = envelope.structure(structure) if structure is not None else None
-        tree = self.codec.decode(self.source, wrapped)
+        tree = self.codec.decode(self.content, wrapped)
         envelope.unwrap(tree)  # refuses what is no record
         return tree
+
+    def has_checksum(self, tree: Any) -> bool:
+        """Whether a checksum is stored, for what `decode` returned."""
+        return self.content is not self.source or FIELD in tree
 
 
 @contextmanager
@@ -105,7 +112,14 @@ def _look(path: Path | None, found: Source, typed: bool) -> Opened:
         if not typed:
             raise CorruptRecord(f"this is no record of Burn's: {_beginning(source)}")
         family = "Bin"
-    return Opened(path, found.size, source, packed, family)
+    content = source
+    if family == "Bin" and _mark(source) == BINCODE_MARK:
+        content = Part(source, source.size - _AFTER)
+    return Opened(path, found, source, content, family)
+
+
+def _mark(source: Source) -> bytes:
+    return source.read(max(source.size - _AFTER, 0), min(source.size, 4))
 
 
 def _beginning(source: Source) -> str:

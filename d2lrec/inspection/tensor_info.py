@@ -40,7 +40,7 @@ class TensorInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as a dict for JSON, without the path."""
-        known = {"id": self.id} if self.id is not None else {}
+        known: dict[str, Any] = {"id": self.id} if self.id is not None else {}
         known |= {"dtype": self.dtype, "shape": list(self.shape)}
         known |= {"bytes": self.nbytes, "offset": self.offset}
         if self.statistics is not None:

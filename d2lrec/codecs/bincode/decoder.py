@@ -77,7 +77,9 @@ class _Decoder(Reader):
             what = f"the enum's variant is number {index}: below"
             raise self.corrupt(f"{what} {len(kind.variants)} expected.")
         name, below = kind.variants[index]
-        return Record({name: self.entry(name, below)})
+        record = Record({name: self.entry(name, below)})
+        record.structure = kind
+        return record
 
     def leaf(self, kind: Leaf) -> Any:
         if kind.bits:

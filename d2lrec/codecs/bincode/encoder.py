@@ -9,10 +9,11 @@ from typing import Any
 from d2lrec.dialect import BURN_0_21
 from d2lrec.errors import Unrecordable
 from d2lrec.payload import Payload
-from d2lrec.record import FILE_DEPTH, Param, TensorData
+from d2lrec.record import FILE_DEPTH, Param, TensorData, is_nothing, short
 from d2lrec.structure import (
     BOOL,
     CONSTANT,
+    MIXED,
     PARAM,
     STRING,
     TENSOR,
@@ -64,6 +65,10 @@ class _Encoder:
         what = f"a {type(value).__name__} found, {expected} expected."
         return Unrecordable(f"{what} Check the structure.", path=self.path)
 
+    def too_wide(self, value: float, kind: Leaf) -> Unrecordable:
+        what = f"{value} does not fit {kind}."
+        return Unrecordable(f"{what} Use a wider type.", path=self.path)
+
     def value(self, value: Any, kind: Structure) -> None:
         if isinstance(kind, Leaf):
             self.leaf(value, kind)
@@ -86,8 +91,8 @@ class _Encoder:
                 self.entry(key, item, kind.value)
 
     def leaf(self, value: Any, kind: Leaf) -> None:
-        if kind == CONSTANT:
-            self.head.append(0)
+        if kind in (CONSTANT, UNIT):
+            self.constant(value, kind)
         elif kind == PARAM and isinstance(value, Param):
             self.text(value.id)
             self.tensor(value.tensor)
@@ -97,19 +102,35 @@ class _Encoder:
             self.text(value)
         elif kind == BOOL and isinstance(value, bool):
             self.head.append(value)
-        elif kind.bits and isinstance(value, int | float) and value is not True:
+        elif kind.bits and isinstance(value, int | float) and type(value) is not bool:
             self.number(value, kind)
-        elif kind != UNIT:
+        elif kind == MIXED:
+            what = "bincode has no list of items of different types."
+            advice = "Use a tuple, or items of one type."
+            raise Unrecordable(f"{what} {advice}", path=self.path)
+        else:
             raise self.refuse(value, kind)
+
+    def constant(self, value: Any, kind: Leaf) -> None:
+        if not is_nothing(value):
+            what = f"{short(value)} found where a constant, whose value no record has,"
+            advice = "is expected. Check the structure, or like=."
+            raise Unrecordable(f"{what} {advice}", path=self.path)
+        if kind == CONSTANT:
+            self.head.append(0)
 
     def number(self, value: float, kind: Leaf) -> None:
         if kind.name[0] == "f":
-            self.head += struct.pack("<f" if kind.bits == 32 else "<d", value)
+            try:
+                self.head += struct.pack("<f" if kind.bits == 32 else "<d", value)
+            except OverflowError:
+                raise self.too_wide(value, kind) from None
             return
         lowest = -(1 << kind.bits - 1) if kind.name[0] == "i" else 0
-        if not isinstance(value, int) or not 0 <= value - lowest < 1 << kind.bits:
-            what = f"{value} does not fit {kind}."
-            raise Unrecordable(f"{what} Use a wider type.", path=self.path)
+        if not isinstance(value, int):
+            raise self.refuse(value, kind)
+        if not 0 <= value - lowest < 1 << kind.bits:
+            raise self.too_wide(value, kind)
         if kind.bits == 8:
             self.head.append(value & 0xFF)
         else:  # zigzag: 0, -1, 1, -2 become 0, 1, 2, 3
@@ -169,8 +190,16 @@ class _Encoder:
         else:
             self.unsigned(len(value))
             kinds = (kind.item or UNIT,) * len(value)
+        parts, size = len(self.parts), len(self.head)
         for index, (item, below) in enumerate(zip(value, kinds, strict=True)):
             self.entry(index, item, below)
+        if isinstance(kind, Vec) and value and (parts, size) == (
+            len(self.parts),
+            len(self.head),
+        ):
+            what = "the items of this list take no bytes in bincode; their number"
+            advice = "could not be trusted. Record it instead."
+            raise Unrecordable(f"{what} {advice}", path=self.path)
 
     def variant(self, value: Mapping[str, Any], kind: Enum) -> None:
         names = [name for name, _ in kind.variants]

@@ -31,15 +31,14 @@ impl Values {
     }
 
     pub fn id(&mut self) -> ParamId {
-        if let Self::Golden { last_id } = self {
-            *last_id += 1;
-        }
-        let golden = if let Self::Golden { last_id } = self {
-            *last_id
-        } else {
-            0
+        let number = match self {
+            Self::Golden { last_id } => {
+                *last_id += 1;
+                *last_id
+            }
+            Self::Random(rng) => rng.random(),
         };
-        self.pick(golden, |rng| rng.random()).into()
+        number.into()
     }
 
     /// Numbers from -1 to 1 for the `number`th tensor of a case.
