@@ -1,3 +1,4 @@
+from .conversion import Recordable as Recordable
 from .conversion import into_record as into_record
 from .conversion import load_record as load_record
 from .errors import CorruptRecord as CorruptRecord

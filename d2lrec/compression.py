@@ -53,9 +53,11 @@ def decompress(source: Source) -> Memory:
         raise CorruptRecord(f"{what} Is it the right recorder?", offset=0)
     # The last four bytes are the length, which bounds what is made of the rest.
     (length,) = struct.unpack("<I", data[-4:])
-    if length > RATIO * len(data):
+    most = RATIO * len(data)
+    if length > most:
         what = f"{length} bytes are said to come of {len(data)}: more than gzip can."
         raise CorruptRecord(what, offset=len(data) - 4)
+    limit = length + (most - length >> 32 << 32)  # it is stored without its high bits
     gzip = isal_zlib.decompressobj(GZIP)
     pieces: list[bytes] = []
     try:
@@ -63,6 +65,10 @@ def decompress(source: Source) -> Memory:
         while not gzip.eof and (left or not pieces):
             pieces.append(gzip.decompress(left, CHUNK))
             left = gzip.unconsumed_tail
+            limit -= len(pieces[-1])
+            if limit < 0:
+                what = f"more bytes come out than the {length} that are said to."
+                raise CorruptRecord(what, offset=len(data) - 4)
             if not pieces[-1] and not left:
                 break
     except isal_zlib.error as error:  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import nn, optim
@@ -17,12 +17,37 @@ from d2lrec.schedulers import twin_of as scheduler_twin
 from d2lrec.selection import Renaming, Selection
 from d2lrec.structure import CONSTANT, Structure
 
-Stateful = nn.Module | optim.Optimizer | lr_scheduler.LRScheduler
+
+@runtime_checkable
+class Recordable(Protocol):
+    """A type of the user's own that says what its record is, as Burn's types do.
+
+    >>> class Progress:
+    ...     def __init__(self):
+    ...         self.epoch, self.best = 0, None
+    ...
+    ...     def into_record(self):
+    ...         return {"epoch": self.epoch, "best": self.best}
+    ...
+    ...     def load_record(self, record):
+    ...         self.epoch, self.best = record["epoch"], record["best"]
+    >>> load_record(Progress(), {"epoch": 3, "best": 0.5}).epoch
+    3
+    """
+
+    def into_record(self) -> Any:
+        """Return a tree of what a recorder takes."""
+
+    def load_record(self, record: Any) -> Any:
+        """Take over what such a tree says; raise a `RecorderError` if it cannot."""
+
+
+Stateful = nn.Module | optim.Optimizer | lr_scheduler.LRScheduler | Recordable
 Anything = TypeVar("Anything", bound=Stateful)
 
 
 def into_record(item: Stateful, net: nn.Module | None = None) -> Any:
-    """Return the record of a module, an optimizer or a scheduler, in Burn's layout.
+    """Return the record of a module, an optimizer, a scheduler or a `Recordable`.
 
     A module's tensors are views of its memory, as in PyTorch's `state_dict`: they
     change when it is trained. Parameters without an id get one.
@@ -30,7 +55,8 @@ def into_record(item: Stateful, net: nn.Module | None = None) -> Any:
     Args:
         item: A module of the layers in `d2lrec.layers.LAYERS`, containers and own
             classes; an Adam, AdamW, SGD, Adagrad or RMSprop; or a CosineAnnealingLR,
-            LinearLR, ExponentialLR or StepLR.
+            LinearLR, ExponentialLR or StepLR; or what has its own `into_record` and
+            `load_record`.
         net: With an optimizer, the module that it trains.
 
     Returns:
@@ -51,6 +77,8 @@ def into_record(item: Stateful, net: nn.Module | None = None) -> Any:
         return record_optimizer(item, _given(net))
     if isinstance(item, lr_scheduler.LRScheduler):
         return record_scheduler(item)
+    if isinstance(item, Recordable):
+        return item.into_record()
     raise Unrecordable(_neither(item))
 
 
@@ -99,6 +127,8 @@ def load_record(
         load_optimizer(item, record, _given(net))
     elif isinstance(item, lr_scheduler.LRScheduler):
         load_scheduler(item, record)
+    elif isinstance(item, Recordable):
+        item.load_record(record)
     else:
         raise Unrecordable(_neither(item))
     return item
@@ -130,4 +160,5 @@ def _given(net: nn.Module | None) -> nn.Module:
 
 def _neither(item: Any) -> str:
     kind = type(item).__name__
-    return f"a {kind} found; a module, an optimizer or a scheduler expected."
+    what = f"a {kind} found; a module, an optimizer, a scheduler, or an object"
+    return f"{what} with into_record and load_record of its own expected."

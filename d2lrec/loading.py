@@ -19,7 +19,7 @@ from d2lrec.record import Param
 from d2lrec.selection import Renaming, Selection, selection
 from d2lrec.storage import read_all
 from d2lrec.stored import StoredTensor
-from d2lrec.tensors import integer_misfit, usable
+from d2lrec.tensors import integer_misfit, usable, warn_of_loss
 
 
 def load_module(
@@ -49,12 +49,14 @@ def load_module(
         if swapped:
             plan = plan_load(module, record, only=only, rename=rename)
             _stage(plan)
-        _load(plan)
+        losses = _load(plan)
     except BaseException:
         _swap(swapped)
         raise
     if device is not None:
         module.to(device)
+    for path, count, dtype, lost in losses:  # last: a warning may be an error
+        warn_of_loss(*lost, count, dtype, [path])
 
 
 def _stage(plan: LoadPlan) -> None:
@@ -86,17 +88,25 @@ def _start(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def _load(plan: LoadPlan) -> None:
+# A path, how many numbers, in which dtype, and how many became infinity and zero.
+Loss = tuple[str, int, torch.dtype, tuple[int, int]]
+
+
+def _load(plan: LoadPlan) -> list[Loss]:
     """Write the numbers; only a failing device can stop this."""
     reads: list[tuple[Payload, memoryview]] = []
+    losses: list[Loss] = []
     with torch.no_grad():
         try:
-            for place, record in plan.steps:
+            for path, (place, record) in zip(plan.loaded, plan.steps, strict=True):
                 tensor = record.tensor if isinstance(record, Param) else record
                 stored = isinstance(tensor, StoredTensor)
                 memory = tensor.direct(place.view) if stored else None
                 if memory is None:
-                    copy_into(place.view, record)
+                    lost = copy_into(place.view, record)
+                    dtypes = tensor.dtype, place.view.dtype
+                    narrow = min(dtypes, key=lambda dtype: dtype.itemsize)
+                    losses.append((path, place.view.numel(), narrow, lost))
                 else:
                     reads.append((tensor.data.bytes, memory))
                     torch.autograd.graph.increment_version(place.view)
@@ -112,6 +122,7 @@ def _load(plan: LoadPlan) -> None:
             batches = place.owner.num_batches_tracked
             if batches is not None:
                 batches.zero_()  # a record does not count them
+    return losses
 
 
 def _materialize(

@@ -14,7 +14,7 @@ from d2lrec.places import Place, places
 from d2lrec.record import Param, children
 from d2lrec.selection import Renaming, Selection, renamed, selection
 from d2lrec.stored import StoredTensor
-from d2lrec.tensors import is_plain, memory_of
+from d2lrec.tensors import convert, is_plain, memory_of
 
 
 @dataclass(repr=False)
@@ -79,8 +79,8 @@ def plan_load(
         plan.mismatched.append(f"{what} load_state_dict")
         return plan
     selected = selection(only)
-    found = renamed(_flat(record), rename)
-    for path, place in _flat(places(module)).items():
+    found = renamed(flat(record), rename)
+    for path, place in flat(places(module)).items():
         if not isinstance(place, Place):  # a constant; a tensor there is unused
             continue
         value = found.pop(path, None)
@@ -92,9 +92,9 @@ def plan_load(
     return plan
 
 
-def _flat(tree: Any) -> dict[tuple[str, ...], Any]:
+def flat(tree: Any) -> dict[tuple[str, ...], Any]:
     """Return the leaves of a tree by their paths; an empty struct or list is none."""
-    below = [(str(key), _flat(value)) for key, value in children(tree)]
+    below = [(str(key), flat(value)) for key, value in children(tree)]
     if not below:
         return {} if isinstance(tree, dict | list | tuple) else {(): tree}
     return {
@@ -158,14 +158,17 @@ def _bits(place: Place, record: Any) -> bytes:
     return bytes(memory_of(source.contiguous()))
 
 
-def copy_into(target: Tensor, record: Any) -> None:
-    """Write a record's parameter through a place's view."""
+def copy_into(target: Tensor, record: Any) -> tuple[int, int]:
+    """Write a record's parameter through a place's view.
+
+    Returns:
+        How many numbers became infinity and how many zero in the target's dtype.
+    """
     tensor = record.tensor if isinstance(record, Param) else record
-    if isinstance(tensor, StoredTensor):
-        tensor.copy_into(target)
-    else:
-        with torch.no_grad():
-            target.copy_(tensor)
+    with torch.no_grad():
+        if isinstance(tensor, StoredTensor):
+            return tensor.copy_into(target)
+        return convert(tensor, target)
 
 
 _TENSORS = (Param, Tensor, StoredTensor)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import optim
+import torch
+from torch import Tensor, optim
 
 from d2lrec.errors import RecordMismatch, Unrecordable
 from d2lrec.structure import TENSOR, U64, Option, Struct, Structure
@@ -27,12 +28,16 @@ class Twin:
         to_burn: From PyTorch's state and group to Burn's; tensors are laid out later.
         to_torch: From Burn's state and PyTorch's group to PyTorch's.
         always: Whether a parameter without a state is recorded too.
+        started: Whether a state is one of a parameter that had a gradient.
+        fresh: PyTorch's state of a parameter before its first step.
     """
 
     structure: Structure
     to_burn: Callable[[State, State], State]
     to_torch: Callable[[Any, State], State]
     always: Callable[[State], bool] = lambda group: False
+    started: Callable[[State], bool] = bool
+    fresh: Callable[[Tensor, State], State] = lambda parameter, group: {}
 
 
 def _adam_to_burn(state: State, group: State) -> State:
@@ -75,6 +80,11 @@ def _adagrad_to_burn(state: State, group: State) -> State:
 
 def _adagrad_to_torch(record: Any, group: State) -> State:
     return {"step": record["lr_decay"]["time"], "sum": record["lr_decay"]["sum"]}
+
+
+def _adagrad_fresh(parameter: Tensor, group: State) -> State:
+    start = group["initial_accumulator_value"]
+    return {"step": torch.tensor(0.0), "sum": torch.full_like(parameter, start)}
 
 
 def _rmsprop_to_burn(state: State, group: State) -> State:
@@ -128,6 +138,8 @@ TWINS: dict[type[optim.Optimizer], Twin] = {
         Struct(lr_decay=Struct(time=U64, sum=TENSOR)),
         _adagrad_to_burn,
         _adagrad_to_torch,
+        started=lambda state: bool(state["step"]),
+        fresh=_adagrad_fresh,
     ),
     optim.RMSprop: Twin(
         Struct(

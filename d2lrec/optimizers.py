@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-from d2lrec.errors import RecordMismatch, Unrecordable
-from d2lrec.matching import copy_into
+from d2lrec.errors import RecordMismatch, Unrecordable, join
+from d2lrec.matching import copy_into, flat
 from d2lrec.optimizer_twins import State, twin_of
 from d2lrec.places import Place, assign_ids, id_of, leaves, places
-from d2lrec.record import Record
+from d2lrec.record import Record, short
 from d2lrec.stored import StoredTensor
 from d2lrec.structure import Enum, Map, Structure
 
@@ -59,8 +59,12 @@ def record_optimizer(optimizer: optim.Optimizer, net: nn.Module) -> Record:
     _check_owned(groups, found)
     for place in found:
         group = groups.get(id(place.source))
+        # Of a tied parameter the first place gives the layout.
+        if group is None or id_of(place) in record:
+            continue
         state = optimizer.state.get(place.source)
-        if group is None or not (state or twin.always(group)):
+        always = place.source.requires_grad and twin.always(group)
+        if not (twin.started(state) if state else always):
             continue
         burn = _laid_out(twin.to_burn(state or {}, group), place)
         rank = f"Rank{place.view.dim()}"
@@ -86,35 +90,60 @@ def load_optimizer(
         RecordMismatch: The record is of another optimizer or of another net; all
             differences are listed, and nothing was loaded.
     """
-    twin, groups = twin_of(optimizer), _groups(optimizer)
     if not isinstance(record, Mapping):
-        raise RecordMismatch("an optimizer's record is a map:", [f"found {record!r}"])
+        what = "an optimizer's record is a map:"
+        raise RecordMismatch(what, [f"found {short(record)}"])
     left = dict(record)
+    states, differences = _states(optimizer, left, net)
+    if left:
+        differences += [f"{key}: the net has no parameter of this id" for key in left]
+        differences += ["(load the net's own record first: it has the ids)"]
+    if differences:
+        what = "the record does not fit the optimizer; nothing was loaded:"
+        raise RecordMismatch(what, differences)
+    fresh = twin_of(optimizer).fresh
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            state = states.get(parameter) or fresh(parameter, group)
+            optimizer.state.pop(parameter, None)
+            if state:
+                optimizer.state[parameter] = state
+    return optimizer
+
+
+def _states(
+    optimizer: optim.Optimizer, left: dict[str, Any], net: nn.Module
+) -> tuple[dict[Tensor, State], list[str]]:
+    """Take the states of the net's parameters out of a record.
+
+    Returns:
+        PyTorch's states, and a line for each that is none.
+    """
+    twin, groups = twin_of(optimizer), _groups(optimizer)
     states: dict[Tensor, State] = {}
     differences: list[str] = []
     tree = places(net)
     assign_ids(tree)
-    for place in leaves(tree):
-        entry = left.pop(id_of(place), None) if id(place.source) in groups else None
-        if entry is None:
+    leaves_of = flat(tree).items()
+    found = {join(path): x for path, x in leaves_of if isinstance(x, Place)}
+    done = set()
+    for path, place in found.items():
+        if id(place.source) not in groups or id_of(place) not in left:
             continue
+        done.add(place.key)
         try:
-            state = twin.to_torch(_state_of(entry, place), groups[id(place.source)])
+            entry = _state_of(left.pop(id_of(place)), place)
+            state = twin.to_torch(entry, groups[id(place.source)])
             _merge(states.setdefault(place.source, {}), state, place)
-        except (KeyError, TypeError, AttributeError):
-            differences.append(f"{place.field}: no state of {type(optimizer).__name__}")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            differences.append(f"{path}: no state of {type(optimizer).__name__}")
         except RecordMismatch as error:
-            differences += [f"{place.field}: {text}" for text in error.differences]
-    differences += [f"{key}: the net has no parameter of this id" for key in left]
-    if differences:
-        differences += (
-            ["(load the net's own record first: it has the ids)"] if left else []
-        )
-        what = "the record does not fit the optimizer; nothing was loaded:"
-        raise RecordMismatch(what, differences)
-    for parameter, state in states.items():
-        optimizer.state[parameter] = state
-    return optimizer
+            differences += [f"{path}: {text}" for text in error.differences]
+    for path, place in found.items():
+        if place.source in states and place.key not in done:
+            what = "no state, which other parts of this weight have"
+            differences.append(f"{path}: {what}")
+    return states, differences
 
 
 def _groups(optimizer: optim.Optimizer) -> dict[int, State]:
@@ -151,11 +180,15 @@ def _merge(state: State, part: State, place: Place) -> None:
     """Put what Burn has for one field into PyTorch's state of the whole parameter."""
     for name, value in part.items():
         if name == "step":
+            if type(value) is not int or value < 0:
+                raise TypeError(name)
             step = torch.tensor(float(value), dtype=_step_dtype())
             if state.setdefault("step", step) != step:
                 what = f"{value} steps, another part of the parameter {state['step']:g}"
                 raise RecordMismatch("the parts differ:", [what])
         elif not isinstance(value, Tensor | StoredTensor):
+            raise TypeError(name)
+        elif not value.dtype.is_floating_point:
             raise TypeError(name)
         elif value.shape != place.view.shape:
             shapes = list(value.shape), list(place.view.shape)

@@ -90,18 +90,21 @@ class Part:
         self.source.read_into(offset, memory)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Span:
     """`nbytes` bytes of `source`, from `offset` on: a payload not read yet.
 
-    >>> Span(Memory(b"0123456789"), 2, 3).tobytes()
-    b'234'
+    >>> Span(Memory(b"0123456789"), 2, 3), Span(Memory(b"0123456789"), 2, 3).tobytes()
+    (<3 bytes>, b'234')
     """
 
     source: Source
     offset: int
     nbytes: int
     known: bytes | None = None  # a small payload that was read with its header
+
+    def __repr__(self) -> str:
+        return f"<{self.nbytes} bytes>"
 
     def chunks(self) -> Iterator[Buffer]:
         """Yield the bytes in pieces of at most 16 MiB."""

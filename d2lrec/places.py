@@ -97,8 +97,9 @@ def assign_ids(tree: Any) -> None:
     tied: dict[tuple[int, int], str] = {}
     for place in leaves(tree):
         ids = place.owner.__dict__.setdefault(IDS, {})
-        found = ids.get(place.field) or tied.get(place.key) or new_id()
-        ids[place.field] = tied.setdefault(place.key, found)
+        key = place.key
+        found = ids.get(place.field) or tied.get(key) or new_id()
+        ids[place.field] = tied.setdefault(key, found)
 
 
 def id_of(place: Place) -> str:
@@ -255,7 +256,8 @@ def _one_number(tensor: Tensor) -> Tensor:
 
 def leaves(tree: Any) -> Iterator[Place]:
     """Yield the places of a tree in order."""
-    if isinstance(tree, Place):
-        yield tree
     for _, below in children(tree):
-        yield from leaves(below)
+        if isinstance(below, Place):  # without a generator for each of thousands
+            yield below
+        else:
+            yield from leaves(below)

@@ -16,6 +16,7 @@ from typing import Any
 from torch.optim import lr_scheduler
 
 from d2lrec.errors import RecordMismatch, Unrecordable
+from d2lrec.record import Unsigned
 from d2lrec.structure import F64, I32, U64, Structure
 
 
@@ -116,7 +117,9 @@ def record_scheduler(scheduler: lr_scheduler.LRScheduler) -> int | float:
     >>> record_scheduler(scheduler)
     4
     """
-    return twin_of(scheduler).to_burn(scheduler)
+    twin = twin_of(scheduler)
+    number = twin.to_burn(scheduler)
+    return Unsigned(number) if twin.structure == U64 else number
 
 
 def load_scheduler(

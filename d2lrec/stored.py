@@ -58,6 +58,22 @@ class StoredTensor:
         """
         if device is not None and torch.device(device).type == "meta":
             return torch.empty(self.shape, dtype=self.dtype, device=device)
+        tensor, lost = self._read(mapped=mapped)
+        warn_of_loss(*lost, tensor.numel(), self.dtype, self.path)
+        return tensor.to(device=device)
+
+    def copy_into(self, target: Tensor) -> tuple[int, int]:
+        """Read it into an existing tensor of the same shape.
+
+        Returns:
+            How many numbers became infinity and how many zero.
+        """
+        tensor, lost = self._read()
+        more = convert(tensor, target)
+        return lost[0] + more[0], lost[1] + more[1]
+
+    def _read(self, *, mapped: bool = False) -> tuple[Tensor, tuple[int, int]]:
+        """Return the tensor, and how many numbers became infinity and zero."""
         stored = self._mapped() if mapped else None
         if stored is None:
             stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
@@ -69,15 +85,10 @@ class StoredTensor:
             what = f"the integer {misfit} does not fit {self.dtype},"
             what += f" in which {self.settings} load integers."
             raise Unrecordable(what, path=self.path)
-        return self._converted(stored).to(device=device)
-
-    def _converted(self, stored: Tensor) -> Tensor:
-        if not (stored.is_floating_point() and self.dtype.itemsize < stored.itemsize):
-            return stored.to(self.dtype)
-        narrow = torch.empty(self.shape, dtype=self.dtype)
-        lost = convert(stored, narrow)
-        warn_of_loss(*lost, stored.numel(), self.dtype, self.path)
-        return narrow
+        if not stored.is_floating_point() or stored.dtype == self.dtype:
+            return stored.to(self.dtype), (0, 0)
+        tensor = torch.empty(self.shape, dtype=self.dtype)
+        return tensor, convert(stored, tensor)
 
     def _mapped(self) -> Tensor | None:
         """Return a view of the bytes where they lie; None if that cannot be."""
@@ -103,10 +114,6 @@ class StoredTensor:
             return None
         # A negated view's memory has the opposite numbers.
         return None if target.is_neg() else memory_of(target)
-
-    def copy_into(self, target: Tensor) -> None:
-        """Read it into an existing tensor of the same shape."""
-        convert(self.load(), target)
 
     @property
     def plain(self) -> bool:

@@ -75,12 +75,14 @@ def wrap(tensor: Tensor, settings: Settings, path: Path) -> TensorData:
         advice = "Convert it to floats, integers or booleans first."
         raise Unrecordable(f"{what} {advice}", path=path)
     stored = settings.stored[name]
-    misfit = integer_misfit(tensor, TORCH_DTYPES[stored])
+    dtype = TORCH_DTYPES[stored]
+    misfit = None if tensor.dtype == dtype else integer_misfit(tensor, dtype)
     if misfit is not None:
         what = f"the integer {misfit} does not fit {stored}, which {settings} store."
         raise Unrecordable(f"{what} Record it as a float tensor.", path=path)
-    payload = TensorPayload(tensor.detach(), TORCH_DTYPES[stored], path)
-    return TensorData(payload, tuple(tensor.shape), stored)
+    if tensor.requires_grad:  # a module's places are detached already
+        tensor = tensor.detach()
+    return TensorData(TensorPayload(tensor, dtype, path), tuple(tensor.shape), stored)
 
 
 def is_plain(tensor: Tensor) -> bool:

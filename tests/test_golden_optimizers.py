@@ -156,7 +156,7 @@ def test_a_scheduler_makes_burns_steps_and_burns_record(case):
     assert rates(optimizer, scheduler, 5) == pytest.approx(expected, rel=1e-12)
     stored = d2lrec.DefaultFileRecorder().load(golden.file(case, "mpk"))
     found = d2lrec.into_record(scheduler)
-    assert type(found) is type(stored)
+    assert isinstance(found, type(stored))
     assert math.isclose(found, stored, rel_tol=1e-12)
 
 

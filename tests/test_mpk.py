@@ -3,6 +3,7 @@
 import math
 import struct
 import tracemalloc
+from unittest import mock
 
 import golden_cases as golden
 import msgpack
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import float32s, plain, same, stored, tensors, trees, written
 from vectors import VECTORS
 
-from d2lrec.codecs import mpk
+from d2lrec.codecs import mpk, reader
 from d2lrec.codecs.mpk.tags import LENGTHS, NUMBERS
 from d2lrec.errors import CorruptRecord, RecorderError, Unrecordable
 from d2lrec.payload import Memory
@@ -399,6 +400,45 @@ def test_damaged_files(data):
     except CorruptRecord as error:
         assert 0 <= error.offset <= len(content)
         assert len(str(error)) < 1000
+
+
+class Walking(mpk.decoder._Decoder):
+    """The decoder without its short cut for parameters."""
+
+    def param(self):
+        return None
+
+
+def outcome(data, decoder=mpk.decoder._Decoder, window=1 << 16):
+    """What decoding gives, be it an error."""
+    try:
+        with mock.patch.object(reader, "WINDOW", window):
+            walk = decoder(Memory(data))
+            tree = walk.value()
+            walk.finish()
+    except CorruptRecord as error:
+        return error.message, error.offset, error.path
+    return plain(tree)
+
+
+shapes = st.lists(st.lists(st.integers(0, 3), max_size=2), min_size=2, max_size=8)
+
+
+@given(shapes, st.data())
+def test_parameters_are_read_alike_by_the_short_and_the_long_way(sizes, data):
+    params = []
+    for index, shape in enumerate(sizes):
+        payload = bytes([index]) * 4 * math.prod(shape)
+        id_ = data.draw(st.sampled_from(["0400000000000", "é", "x" * 40, ""]))
+        params.append({"w": Param(id_, stored(payload, shape))})
+    content = bytearray(encode(params))
+    changes = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
+    for place, byte in data.draw(st.lists(changes, max_size=3)):
+        content[place] = byte
+    expected = outcome(content, Walking)
+    assert outcome(content) == expected
+    for window in (1, 40, 90):  # so that it ends within parameters
+        assert outcome(content, window=window) == expected
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import torch
 import d2lrec
 from d2lrec import storage
 from d2lrec.errors import CorruptRecord, RecorderError
+from d2lrec.payload import Span
 from d2lrec.storage import FileSource, write_file
 
 OLD, NEW = b"old" * 10, b"new" * 20
@@ -391,6 +392,51 @@ def test_a_disk_that_fails_while_it_is_read(old):
         source._file = open("/proc/self/mem", "rb", buffering=0)
         with pytest.raises(RecorderError, match="cannot be read: Input/output error"):
             source.read(0, 1)
+
+
+LARGE = bytes(range(256)) * 4096  # 1 MiB
+
+
+@pytest.mark.parametrize("sizes", [[1], [3], [1, 0, 2, 1], []], ids=str)
+def test_large_payloads_are_read_in_pieces(monkeypatch, sizes):
+    monkeypatch.setattr(storage, "PIECE", 1 << 20)
+    contents = [bytes([i]) + LARGE * size for i, size in enumerate(sizes)]
+    Path("file").write_bytes(b"".join(contents))
+    with FileSource(Path("file")) as source:
+        memories = [bytearray(len(content)) for content in contents]
+        start, reads = 0, []
+        for memory in memories:
+            reads.append((Span(source, start, len(memory)), memoryview(memory)))
+            start += len(memory)
+        storage.read_all(reads)
+    assert memories == contents
+
+
+def test_a_piece_that_fails(monkeypatch):
+    monkeypatch.setattr(storage, "PIECE", 1 << 20)
+    Path("file").write_bytes(LARGE * 2)
+    with FileSource(Path("file")) as source:
+        memory = memoryview(bytearray(3 << 20))
+        with pytest.raises(CorruptRecord, match="byte 2097152: the file"):
+            storage.read_all([(Span(source, 0, 3 << 20), memory)])
+
+
+def test_a_system_that_cannot_read_at_an_offset(monkeypatch):
+    monkeypatch.delattr(os, "preadv")
+    RECORDER.record([1, torch.arange(5000.0)], "file")
+    assert RECORDER.load("file")[1].sum() == 5000 * 4999 / 2
+
+
+def test_a_mapped_file():
+    Path("file").write_bytes(NEW)
+    Path("empty").touch()
+    with FileSource(Path("file")) as source:
+        memory = source.map()
+    assert memory.read(3, 3) == b"new"  # the mapping outlives the open file
+    memory.data[0:3] = b"not"
+    assert Path("file").read_bytes() == NEW
+    with FileSource(Path("empty")) as source:
+        assert source.map().size == 0
 
 
 TWO_SAVERS = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from d2lrec.cli.flat import over_tensors
+from d2lrec.dialect import ITEM_SIZES
+from d2lrec.errors import Path
 from d2lrec.payload import Buffer
 from d2lrec.precision import (
     DoublePrecisionSettings,
@@ -16,7 +20,7 @@ from d2lrec.precision import (
     HalfPrecisionSettings,
     Settings,
 )
-from d2lrec.record import Param, Record, TensorData, children
+from d2lrec.record import TensorData
 from d2lrec.stored import StoredTensor
 from d2lrec.tensors import TORCH_DTYPES, memory_of, wrap
 
@@ -51,7 +55,7 @@ class _Cast:
 
     data: TensorData
     settings: Settings
-    path: tuple[str | int, ...]
+    path: Path
     nbytes: int
 
     def chunks(self) -> Iterator[Buffer]:
@@ -69,23 +73,15 @@ def cast(tree: Any, settings: Settings) -> Any:
 
     A tensor that has its dtype already keeps its bytes where they are.
     """
-    return _cast(tree, settings, ())
 
+    def change(tensor: TensorData, path: Path) -> TensorData:
+        dtype = settings.stored[tensor.dtype]
+        if dtype == tensor.dtype:
+            return tensor
+        count = math.prod(tensor.shape) * ITEM_SIZES[dtype]
+        return TensorData(_Cast(tensor, settings, path, count), tensor.shape, dtype)
 
-def _cast(tree: Any, settings: Settings, path: tuple[str | int, ...]) -> Any:
-    if isinstance(tree, Param):
-        return Param(tree.id, _cast(tree.tensor, settings, path))
-    if isinstance(tree, TensorData):
-        dtype = settings.stored[tree.dtype]
-        if dtype == tree.dtype:
-            return tree
-        count = tree.bytes.nbytes // TORCH_DTYPES[tree.dtype].itemsize
-        nbytes = count * TORCH_DTYPES[dtype].itemsize
-        return TensorData(_Cast(tree, settings, path, nbytes), tree.shape, dtype)
-    if isinstance(tree, Mapping | list | tuple):
-        below = {k: _cast(x, settings, (*path, k)) for k, x in children(tree)}
-        return Record(below) if isinstance(tree, Mapping) else list(below.values())
-    return tree
+    return over_tensors(tree, change)
 
 
 def roundings(tensors: Mapping[str, TensorData], settings: Settings) -> list[str]:

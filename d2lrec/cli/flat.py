@@ -6,7 +6,7 @@ are the indices of a list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from d2lrec.errors import RecorderError, join
@@ -59,6 +59,30 @@ def _flatten(tree: Any, path: tuple[str | int, ...], flat: Flat) -> None:
         flat.tensors[name] = tree
     elif tree is not None:
         flat.values[name] = tree
+
+
+def over_tensors(
+    tree: Any,
+    change: Callable[[TensorData, tuple[str | int, ...]], TensorData],
+    path: tuple[str | int, ...] = (),
+) -> Any:
+    """Return a tree with other tensors in the place of its own; ids stay.
+
+    Args:
+        tree: The tree.
+        change: From a tensor and its path to the other one.
+        path: The tree's place.
+    """
+    if isinstance(tree, Param):
+        return Param(tree.id, change(tree.tensor, path))
+    if isinstance(tree, TensorData):
+        return change(tree, path)
+    if isinstance(tree, Mapping):
+        pairs = tree.items()
+        return Record((k, over_tensors(x, change, (*path, k))) for k, x in pairs)
+    if isinstance(tree, list | tuple):
+        return [over_tensors(x, change, (*path, i)) for i, x in enumerate(tree)]
+    return tree
 
 
 def nest(flat: Mapping[str, Any]) -> Any:
@@ -123,11 +147,11 @@ def _with_ids(
     if isinstance(kind, Option):
         kind = kind.some
     if isinstance(tree, Mapping | list):
-        entries = {
-            key: _with_ids(below, _below(kind, key), ids, (*path, key))
-            for key, below in children(tree)
-        }
-        return list(entries.values()) if isinstance(tree, list) else Record(entries)
+        below = [
+            (key, _with_ids(value, _below(kind, key), ids, (*path, key)))
+            for key, value in children(tree)
+        ]
+        return [x for _, x in below] if isinstance(tree, list) else Record(below)  # type: ignore[arg-type]
     known = (ids or {}).get(join(path))
     is_param = known is not None or ids is None if kind is None else kind == PARAM
     return Param(known or new_id(), tree) if is_param else tree

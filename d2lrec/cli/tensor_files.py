@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from d2lrec.cli.names import TORCH
 from d2lrec.errors import RecorderError
 from d2lrec.paths import about
-from d2lrec.record import children
+from d2lrec.record import TensorData, children
 from d2lrec.storage import FileSource
+from d2lrec.tensors import BURN_DTYPES, TensorPayload, is_plain
 
-SAFETENSORS = ".safetensors"
-TORCH = (".pt", ".pth")
 # The entry of a safetensors file's metadata in which the ids are kept.
 IDS = "burn_ids"
 
@@ -37,11 +37,6 @@ class Tensors(NamedTuple):
     tensors: dict[str, Tensor]
     ids: dict[str, str] | None
     others: list[str]
-
-
-def is_tensor_file(path: Path) -> bool:
-    """Whether a file's name says that it is one of these."""
-    return path.suffix.lower() in (SAFETENSORS, *TORCH)
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -121,15 +116,22 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], ids: Any) -> None:
         if path.suffix.lower() in TORCH:
             torch.save(dict(tensors), name)
             return
-        own = {key: _own(tensor) for key, tensor in tensors.items()}
+        own = _unshared(tensors)
         metadata = {"format": "pt", IDS: json.dumps(ids)} if ids else {"format": "pt"}
         _safetensors().torch.save_file(own, name, metadata=metadata)
 
 
-def _own(tensor: Tensor) -> Tensor:
-    """Return a tensor that shares its memory with no other, as safetensors demands."""
-    plain = tensor.detach().contiguous()
-    return plain.clone() if plain.data_ptr() == tensor.data_ptr() else plain
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share memory with another, which safetensors refuses."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        shared = place in seen
+        seen.add(place)
+        plain = tensor.detach().contiguous()
+        result[name] = plain.clone() if shared else plain
+    return result
 
 
 @contextmanager
@@ -161,3 +163,20 @@ def _safetensors() -> Any:
         what = ".safetensors files need a package that is not installed."
         raise RecorderError(f"{what} pip install safetensors") from None
     return safetensors
+
+
+def described(tensors: Mapping[str, Tensor]) -> dict[str, TensorData]:
+    """Describe tensors in their own dtypes.
+
+    Raises:
+        RecorderError: Burn has no such dtype.
+    """
+    result = {}
+    for name, tensor in tensors.items():
+        if tensor.dtype not in BURN_DTYPES or not is_plain(tensor):
+            what = f"{name}: Burn has no tensor of {tensor.dtype}, {tensor.layout}."
+            raise RecorderError(what)
+        payload = TensorPayload(tensor.contiguous(), tensor.dtype)
+        dtype = BURN_DTYPES[tensor.dtype]
+        result[name] = TensorData(payload, tuple(tensor.shape), dtype)
+    return result

@@ -19,6 +19,8 @@ class Reader:
         path: The place in the tree, kept by the decoders for errors.
     """
 
+    hint = "The file was cut short or damaged."
+
     def __init__(self, source: Source) -> None:
         self.source = source
         self.window = b""
@@ -52,7 +54,7 @@ class Reader:
         if count > left:
             raise self.corrupt(
                 f"{count} more byte{'s' * (count != 1)} expected, {left} left. "
-                "The file was cut short or damaged."
+                f"{self.hint}"
             )
 
     def payload(self, count: int) -> Span:

@@ -54,6 +54,8 @@ def decode(source: Source, structure: Structure) -> Any:
 
 
 class _Decoder(Reader):
+    hint = "The file was cut short or damaged, or the structure is another one."
+
     def value(self, kind: Structure) -> Any:
         if isinstance(kind, Leaf):
             return self.leaf(kind)

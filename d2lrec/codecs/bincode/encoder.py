@@ -190,13 +190,11 @@ class _Encoder:
         else:
             self.unsigned(len(value))
             kinds = (kind.item or UNIT,) * len(value)
-        parts, size = len(self.parts), len(self.head)
+        before = len(self.parts), len(self.head)
         for index, (item, below) in enumerate(zip(value, kinds, strict=True)):
             self.entry(index, item, below)
-        if isinstance(kind, Vec) and value and (parts, size) == (
-            len(self.parts),
-            len(self.head),
-        ):
+        empty = before == (len(self.parts), len(self.head))
+        if isinstance(kind, Vec) and value and empty:
             what = "the items of this list take no bytes in bincode; their number"
             advice = "could not be trusted. Record it instead."
             raise Unrecordable(f"{what} {advice}", path=self.path)

@@ -126,7 +126,8 @@ class _Decoder(Reader):
         """Remember what stood after a payload of less than 256 bytes."""
         span = tensor.bytes
         if isinstance(span, Span) and span.known is not None and span.nbytes < 256:
-            tail = self.window[span.offset + span.nbytes - self.base : self.position]
+            start = span.offset + span.nbytes - self.base
+            tail = self.window[start : self.position] if start >= 0 else b""
             if tail.startswith(b"\xa5shape"):
                 known = (tail, tensor.shape, tensor.dtype, span.nbytes)
                 self.tails = [known, *self.tails[:7]]

@@ -1,0 +1,213 @@
+"""Converting: records in every format, safetensors, and torch's state dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from d2lrec import recorders
+from d2lrec.cli.cast import cast, roundings, settings_of, to_tensor
+from d2lrec.cli.flat import flatten, nest, with_ids
+from d2lrec.cli.names import is_tensor_file, recorder_name
+from d2lrec.cli.tensor_files import (
+    described,
+    read_tensors,
+    write_tensors,
+)
+from d2lrec.conversion import into_record, load_record
+from d2lrec.errors import RecorderError, join
+from d2lrec.inspection.opening import Opened, opened, structure_from
+from d2lrec.items import into_tree, stored
+from d2lrec.paths import about
+from d2lrec.precision import FullPrecisionSettings, Settings
+from d2lrec.record import Param, TensorData, children
+from d2lrec.storage import write_file
+from d2lrec.structure import Structure
+from d2lrec.tensors import BURN_DTYPES
+
+_NEEDS_LIKE = (
+    "bincode stores no names: --like package.module:Class, or --like with a structure "
+    "file, says what is in it. See d2lrec convert --help"
+)
+
+
+@dataclass
+class Job:
+    """What to convert, and how.
+
+    Attributes:
+        source: The file to read.
+        target: The file to write.
+        like: What `--like` named, or None.
+        pytorch: Whether a file of tensors has PyTorch's names and layouts.
+        settings: The precision to store; None keeps that of the source.
+        note: Called with each thing that is lost.
+        watched: Called with a record's tree before it is written; returns what is.
+    """
+
+    source: Path
+    target: Path
+    like: Any = None
+    pytorch: bool = False
+    settings: Settings | None = None
+    note: Callable[[str], None] = print
+    watched: Callable[[Any], Any] = lambda tree: tree
+
+    @property
+    def structure(self) -> Structure | None:
+        """The structure of what `--like` named."""
+        return structure_from(self.like)
+
+    @property
+    def net(self) -> nn.Module:
+        """The module that `--like` named."""
+        if isinstance(self.like, nn.Module):
+            return self.like
+        what = "--layout pytorch needs a module, whose names and layouts it takes:"
+        raise RecorderError(f"{what} --like package.module:Class")
+
+
+def convert(job: Job) -> None:
+    """Do a job: read the source, and write the target, whole or not at all.
+
+    Raises:
+        RecorderError: It cannot be done; the target is what it was.
+    """
+    if is_tensor_file(job.source):
+        if is_tensor_file(job.target):
+            _tensors_to_tensors(job)
+        else:
+            _tensors_to_record(job)
+        return
+    structure = job.structure
+    with opened(job.source, typed=structure is not None) as file:
+        if file.codec.typed and structure is None:
+            raise RecorderError(_NEEDS_LIKE)
+        tree = file.decode(structure)
+        if file.has_checksum(tree):  # damage is not to be made good
+            file.codec.check(file.source)
+        if is_tensor_file(job.target):
+            _record_to_tensors(job, tree)
+        else:
+            _record_to_record(job, file, tree, structure)
+
+
+def _record_to_record(
+    job: Job, file: Opened, tree: Any, structure: Structure | None
+) -> None:
+    settings = job.settings or settings_of(tree["metadata"])
+    _note_roundings(job, flatten(tree["item"]).tensors, settings)
+    item = cast(tree["item"], settings)
+    _write(job, item, structure, settings, file.has_checksum(tree))
+
+
+def _write(
+    job: Job,
+    item: Any,
+    structure: Structure | None,
+    settings: Settings,
+    checksum: bool = False,
+) -> None:
+    kind = getattr(recorders, recorder_name(job.target) or "")
+    with about(job.target):
+        if kind.codec.typed and structure is None:
+            raise RecorderError(_NEEDS_LIKE)
+        recorder = kind(settings, checksum=checksum)
+        write_file(job.target, recorder.encode(job.watched(item), structure))
+
+
+def _record_to_tensors(job: Job, tree: Any) -> None:
+    flat = flatten(tree["item"])
+    if flat.values:
+        _note_left_out(job, list(flat.values))
+    if job.pytorch:
+        net = job.net
+        settings = settings_of(tree["metadata"])
+        if settings.float_dtype == "F64":
+            net = net.double()
+        load_record(net, stored(tree["item"], settings))
+        write_tensors(job.target, _floats(job, net.state_dict()), _ids_of(net))
+        return
+    data: Mapping[str, TensorData] = flat.tensors
+    if job.settings is not None:
+        _note_roundings(job, data, job.settings)
+        data = {name: cast(x, job.settings) for name, x in data.items()}
+    tensors = {name: to_tensor(x) for name, x in data.items()}
+    write_tensors(job.target, tensors, flat.ids)
+
+
+def _tensors_to_record(job: Job) -> None:
+    found = read_tensors(job.source)
+    if found.others:
+        _note_left_out(job, found.others)
+    settings = job.settings or FullPrecisionSettings
+    structure = job.structure
+    item: Any
+    with about(job.source):
+        _note_roundings(job, described(found.tensors), settings)
+        if job.pytorch:
+            item = into_record(_loaded(job.net, found.tensors))
+            _give_ids(item, found.ids or {}, ())
+        else:
+            item = with_ids(nest(found.tensors), structure, found.ids)
+        tree = into_tree(item, settings)
+    _write(job, tree, structure, settings)
+
+
+def _tensors_to_tensors(job: Job) -> None:
+    found = read_tensors(job.source)
+    if found.others:
+        _note_left_out(job, found.others)
+    write_tensors(job.target, _floats(job, found.tensors), found.ids)
+
+
+def _loaded(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Load a state dict, without losing precision to the module's own."""
+    if any(BURN_DTYPES.get(x.dtype) == "F64" for x in tensors.values()):
+        net = net.double()
+    try:
+        net.load_state_dict(dict(tensors))
+    except RuntimeError as error:  # all differences, a line each
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise RecorderError("\n  ".join(line for line in lines if line)) from None
+    return net
+
+
+def _floats(job: Job, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give float tensors the precision that was asked for; integers keep theirs."""
+    if job.settings is None:
+        return dict(tensors)
+    floats = {k: x for k, x in tensors.items() if x.dtype.is_floating_point}
+    data = described(floats)
+    _note_roundings(job, data, job.settings)
+    converted = {k: to_tensor(cast(x, job.settings)) for k, x in data.items()}
+    return {**tensors, **converted}
+
+
+def _ids_of(net: nn.Module) -> dict[str, str]:
+    """Return the ids of a module's parameters, by Burn's paths."""
+    return flatten(into_record(net)).ids
+
+
+def _give_ids(tree: Any, ids: Mapping[str, str], path: tuple[str | int, ...]) -> None:
+    """Give the parameters of a record the ids that a file had for them."""
+    if isinstance(tree, Param):
+        tree.id = ids.get(join(path), tree.id)
+    for key, below in children(tree):
+        _give_ids(below, ids, (*path, key))
+
+
+def _note_roundings(
+    job: Job, tensors: Mapping[str, TensorData], settings: Settings
+) -> None:
+    for line in roundings(tensors, settings):
+        job.note(line)
+
+
+def _note_left_out(job: Job, names: list[str]) -> None:
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    job.note(f"left out, being no tensors: {', '.join(names[:5])}{more}")
