@@ -130,12 +130,12 @@ def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
 
 
 def memory_of(tensor: Tensor) -> memoryview:
-    """Return the bytes of a contiguous CPU tensor, shared with it."""
+    """Return the bytes of a contiguous, detached CPU tensor, shared with it."""
     if not tensor.numel():  # its strides may be anything
         return memoryview(bytearray())
     if tensor.dtype == torch.bfloat16:  # of which numpy knows nothing
-        tensor = tensor.detach().view(torch.int16)
-    return tensor.detach().numpy().reshape(-1).view("u1").data
+        tensor = tensor.view(torch.int16)
+    return memoryview(tensor.numpy()).cast("B")
 
 
 @dataclass(slots=True, eq=False)

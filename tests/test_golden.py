@@ -15,8 +15,8 @@ from d2lrec.payload import Memory
 from d2lrec.record import UNIT, children
 
 RECORDERS = {
-    "mpk": d2lrec.NamedMpkFileRecorder(),
-    "json": d2lrec.PrettyJsonFileRecorder(),
+    "mpk": d2lrec.NamedMpkFileRecorder(durable=False),
+    "json": d2lrec.PrettyJsonFileRecorder(durable=False),
 }
 CODECS = {"mpk": mpk, "json": json_codec}
 MODULES = [case for case in golden.CASES if "steps" not in golden.EXPECTED[case]]

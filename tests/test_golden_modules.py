@@ -9,7 +9,11 @@ from torch.nn import functional
 import d2lrec
 
 each_recorder = pytest.mark.parametrize(
-    "recorder", [d2lrec.NamedMpkFileRecorder(), d2lrec.PrettyJsonFileRecorder()]
+    "recorder",
+    [
+        d2lrec.NamedMpkFileRecorder(durable=False),
+        d2lrec.PrettyJsonFileRecorder(durable=False),
+    ],
 )
 
 

@@ -38,7 +38,7 @@ from d2lrec.ids import encode_id
 pytestmark = [
     pytest.mark.slow,
     # Half precision says when numbers overflow or vanish; here they are any numbers.
-    pytest.mark.filterwarnings("ignore::UserWarning:d2lrec"),
+    pytest.mark.filterwarnings("ignore::d2lrec.errors.PrecisionWarning"),
 ]
 
 PROJECT = Path(__file__).parent / "burn"
@@ -117,15 +117,15 @@ def unpacked(path):
     return gzip.decompress(data) if path.suffix == ".gz" else data
 
 
-def save(form, item, base, structure=None):
+def save(form, item, base, structure=None, **options):
     """Record an item as `<base>.<recorder>`."""
     settings, name = form
     path = base.with_name(f"{base.name}.{name}")
     if issubclass(RECORDERS[name], d2lrec.recorders.BytesRecorder):
-        recorder = RECORDERS[name](SETTINGS[settings])
+        recorder = RECORDERS[name](SETTINGS[settings], **options)
         path.write_bytes(recorder.record(item, like=structure))
     else:
-        recorder = RECORDERS[name](SETTINGS[settings], durable=False)
+        recorder = RECORDERS[name](SETTINGS[settings], durable=False, **options)
         assert recorder.record(item, path, like=structure) == path
     return path
 
@@ -280,6 +280,27 @@ def test_burn_reads_our_modules(case, burn, fresh, tmp_path):
         twin = d2lrec.load_record(TWINS[case]().eval(), load(recorder, path, case))
         output = golden.tensor(answer["output"])
         same(forward(case, twin, inputs), output, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["mlp", "conv_net", "typed", "adam"])
+def test_burn_reads_past_our_checksums(case, burn, fresh, tmp_path):
+    jobs = []
+    for form in FORMS:
+        settings, name = form
+        path = fresh.folder / case / f"{settings}.{name}"
+        item = load(RECORDERS[name](SETTINGS[settings]), path, case)
+        summed = save(
+            form, item, tmp_path / f"summed-{settings}", like(case), checksum=True
+        )
+        again = load(RECORDERS[name](SETTINGS[settings], checksum=True), summed, case)
+        assert_same(item, again)
+        save(form, item, tmp_path / f"{case}-{settings}", like(case))
+        save(form, TWINS["mlp"](), tmp_path / f"net-{settings}", checksum=True)
+        asked = job(case, form, net=f"net-{settings}")
+        jobs.append({**asked, "file": f"summed-{settings}"})
+    for asked, answer in zip(jobs, burn.read(tmp_path, jobs), strict=True):
+        assert "params" in answer, (asked, answer)
+        assert_copied(tmp_path, {**asked, "file": f"{case}-{asked['settings']}"})
 
 
 # Floats of few digits, which Burn reads from JSON as they are: see INEXACT.

@@ -112,13 +112,15 @@ def describe(
 @click.option(
     "--layout",
     type=click.Choice(["burn", "pytorch"]),
-    default="burn",
-    show_default=True,
-    help="Names and layouts of the .safetensors or .pt file: those of the record, or "
-    "those of the PyTorch module that --like names.",
+    help="Names and layouts of the .safetensors or .pt file: those of the record "
+    "(burn, the default), or those of the PyTorch module that --like names.",
 )
 def convert(
-    source: Path, target: Path, settings: str | None, like: str | None, layout: str
+    source: Path,
+    target: Path,
+    settings: str | None,
+    like: str | None,
+    layout: str | None,
 ) -> None:
     """Convert SOURCE into TARGET; their extensions say from what to what.
 
@@ -147,7 +149,7 @@ def convert(
     if problem:
         raise click.UsageError(problem)
     with _reporting():
-        actions.run_conversion(source, target, settings, like, layout == "pytorch")
+        actions.run_conversion(source, target, settings, like, layout)
 
 
 @main.command()

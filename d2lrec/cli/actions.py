@@ -59,7 +59,7 @@ def show_differences(
 
 
 def usage_problem(
-    source: Path, target: Path, layout: str, like: str | None
+    source: Path, target: Path, layout: str | None, like: str | None
 ) -> str | None:
     """Return what is wrong with the arguments of a conversion, or None."""
     from d2lrec.cli.names import RECORDS, is_record, is_tensor_file
@@ -79,7 +79,11 @@ def usage_problem(
 
 
 def run_conversion(
-    source: Path, target: Path, settings: str | None, like: str | None, pytorch: bool
+    source: Path,
+    target: Path,
+    settings: str | None,
+    like: str | None,
+    layout: str | None,
 ) -> None:
     """Convert a file; say on stderr what is lost."""
     from d2lrec.cli.cast import SETTINGS
@@ -89,7 +93,7 @@ def run_conversion(
     chosen = None if settings is None else SETTINGS[settings]
     expected = load_like(like)
     with _warnings_as_notes(), bar(f"writing {printable(target.name)}") as watched:
-        convert(Job(source, target, expected, pytorch, chosen, note, watched))
+        convert(Job(source, target, expected, layout, chosen, note, watched))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from d2lrec.cli.cast import cast, roundings, settings_of, to_tensor
 from d2lrec.cli.flat import flatten, nest, with_ids
 from d2lrec.cli.names import is_tensor_file, recorder_name
 from d2lrec.cli.tensor_files import (
+    Tensors,
     described,
     read_tensors,
     write_tensors,
@@ -43,7 +44,8 @@ class Job:
         source: The file to read.
         target: The file to write.
         like: What `--like` named, or None.
-        pytorch: Whether a file of tensors has PyTorch's names and layouts.
+        layout: Whose names and layouts a file of tensors has, `burn` or `pytorch`;
+            None for burn's, with a note that there is a choice.
         settings: The precision to store; None keeps that of the source.
         note: Called with each thing that is lost.
         watched: Called with a record's tree before it is written; returns what is.
@@ -52,7 +54,7 @@ class Job:
     source: Path
     target: Path
     like: Any = None
-    pytorch: bool = False
+    layout: str | None = None
     settings: Settings | None = None
     note: Callable[[str], None] = print
     watched: Callable[[Any], Any] = lambda tree: tree
@@ -122,34 +124,34 @@ def _write(
 
 def _record_to_tensors(job: Job, tree: Any) -> None:
     flat = flatten(tree["item"])
-    if flat.values:
-        _note_left_out(job, list(flat.values))
-    if job.pytorch:
+    _note_left_out(job, list(flat.values))
+    if job.layout == "pytorch":
         net = job.net
         settings = settings_of(tree["metadata"])
         if settings.float_dtype == "F64":
             net = net.double()
         load_record(net, stored(tree["item"], settings))
-        write_tensors(job.target, _floats(job, net.state_dict()), _ids_of(net))
-        return
-    data: Mapping[str, TensorData] = flat.tensors
-    if job.settings is not None:
-        _note_roundings(job, data, job.settings)
-        data = {name: cast(x, job.settings) for name, x in data.items()}
-    tensors = {name: to_tensor(x) for name, x in data.items()}
-    write_tensors(job.target, tensors, flat.ids)
+        ids = flatten(into_record(net)).ids
+        tensors = _floats(job, net.state_dict())
+    else:
+        _note_layout(job)
+        data: Mapping[str, TensorData] = flat.tensors
+        if job.settings is not None:
+            _note_roundings(job, data, job.settings)
+            data = {name: cast(x, job.settings) for name, x in data.items()}
+        tensors, ids = {name: to_tensor(x) for name, x in data.items()}, flat.ids
+    write_tensors(job.target, Tensors(tensors, ids, [], job.layout or "burn"))
 
 
 def _tensors_to_record(job: Job) -> None:
     found = read_tensors(job.source)
-    if found.others:
-        _note_left_out(job, found.others)
+    _note_left_out(job, found.others)
     settings = job.settings or FullPrecisionSettings
     structure = job.structure
     item: Any
     with about(job.source):
         _note_roundings(job, described(found.tensors), settings)
-        if job.pytorch:
+        if _layout(job, found) == "pytorch":
             item = into_record(_loaded(job.net, found.tensors))
             _give_ids(item, found.ids or {}, ())
         else:
@@ -160,9 +162,25 @@ def _tensors_to_record(job: Job) -> None:
 
 def _tensors_to_tensors(job: Job) -> None:
     found = read_tensors(job.source)
-    if found.others:
-        _note_left_out(job, found.others)
-    write_tensors(job.target, _floats(job, found.tensors), found.ids)
+    _note_left_out(job, found.others)
+    write_tensors(job.target, found._replace(tensors=_floats(job, found.tensors)))
+
+
+def _layout(job: Job, found: Tensors) -> str:
+    """Return whose layout a file has: what it says itself, or what was asked for."""
+    if found.layout is None:
+        _note_layout(job)
+        return job.layout or "burn"
+    if job.layout not in (None, found.layout):
+        what = f"the file says that its layout is {found.layout}'s:"
+        raise RecorderError(f"{what} leave out --layout {job.layout}.")
+    return found.layout
+
+
+def _note_layout(job: Job) -> None:
+    if job.layout is None:
+        what = "names and layouts are Burn's, as with --layout burn; for a PyTorch"
+        job.note(f"{what} state_dict: --layout pytorch --like package.module:Class")
 
 
 def _loaded(net: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -188,11 +206,6 @@ def _floats(job: Job, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {**tensors, **converted}
 
 
-def _ids_of(net: nn.Module) -> dict[str, str]:
-    """Return the ids of a module's parameters, by Burn's paths."""
-    return flatten(into_record(net)).ids
-
-
 def _give_ids(tree: Any, ids: Mapping[str, str], path: tuple[str | int, ...]) -> None:
     """Give the parameters of a record the ids that a file had for them."""
     if isinstance(tree, Param):
@@ -209,5 +222,7 @@ def _note_roundings(
 
 
 def _note_left_out(job: Job, names: list[str]) -> None:
+    if not names:
+        return
     more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
     job.note(f"left out, being no tensors: {', '.join(names[:5])}{more}")

@@ -97,7 +97,7 @@ def nest(flat: Mapping[str, Any]) -> Any:
             bias  1
         1
             bias  2
-    scale  3
+    scale   3
     """
     tree: dict[str, Any] = {}
     for name, value in flat.items():
@@ -147,11 +147,11 @@ def _with_ids(
     if isinstance(kind, Option):
         kind = kind.some
     if isinstance(tree, Mapping | list):
-        below = [
+        below: list[tuple[Any, Any]] = [
             (key, _with_ids(value, _below(kind, key), ids, (*path, key)))
             for key, value in children(tree)
         ]
-        return [x for _, x in below] if isinstance(tree, list) else Record(below)  # type: ignore[arg-type]
+        return Record(below) if isinstance(tree, Mapping) else [x for _, x in below]
     known = (ids or {}).get(join(path))
     is_param = known is not None or ids is None if kind is None else kind == PARAM
     return Param(known or new_id(), tree) if is_param else tree

@@ -20,8 +20,9 @@ from d2lrec.record import TensorData, children
 from d2lrec.storage import FileSource
 from d2lrec.tensors import BURN_DTYPES, TensorPayload, is_plain
 
-# The entry of a safetensors file's metadata in which the ids are kept.
-IDS = "burn_ids"
+# Entries of a safetensors file's metadata: the ids of parameters, and whose names and
+# layouts the tensors have.
+IDS, LAYOUT = "burn_ids", "burn_layout"
 
 
 class Tensors(NamedTuple):
@@ -30,13 +31,15 @@ class Tensors(NamedTuple):
     Attributes:
         tensors: The tensors by their flat names.
         ids: Ids of parameters, where the file has them.
-        others: Names of what is no tensor, which these files cannot have, or which is
-            left out.
+        others: Names of what is no tensor.
+        layout: Whose names and layouts the tensors have, `burn` or `pytorch`; None if
+            the file does not say.
     """
 
     tensors: dict[str, Tensor]
     ids: dict[str, str] | None
     others: list[str]
+    layout: str | None = None
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -59,10 +62,15 @@ def _read_safetensors(path: Path) -> Tensors:
         with safetensors.safe_open(path, framework="pt") as file:
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-            ids = (file.metadata() or {}).get(IDS)
+            metadata = file.metadata() or {}
     except (safetensors.SafetensorError, OSError, RuntimeError) as error:
         raise RecorderError(f"this is no safetensors file: {error}.") from None
-    return Tensors(tensors, None if ids is None else _ids(ids), [])
+    ids = _ids(metadata[IDS]) if IDS in metadata else None
+    # safetensors sorts the names; the ids have kept the order of the record.
+    known = [name for name in ids or () if name in tensors]
+    tensors = {name: tensors[name] for name in dict.fromkeys([*known, *tensors])}
+    layout = metadata.get(LAYOUT)
+    return Tensors(tensors, ids, [], layout if layout in ("burn", "pytorch") else None)
 
 
 def _ids(text: str) -> dict[str, str]:
@@ -104,21 +112,24 @@ def _collect(
         others.append(name or "item")
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], ids: Any) -> None:
+def write_tensors(path: Path, content: Tensors) -> None:
     """Write named tensors, in the format that the path's name says.
 
     Args:
         path: Where to; an existing file is replaced, whole or not at all.
-        tensors: The tensors by their flat names.
-        ids: Ids of parameters, which safetensors can keep and torch's files cannot.
+        content: The tensors; safetensors also keeps ids and layout.
     """
     with about(path), _replacing(path) as name:
         if path.suffix.lower() in TORCH:
-            torch.save(dict(tensors), name)
+            torch.save(content.tensors, name)
             return
-        own = _unshared(tensors)
-        metadata = {"format": "pt", IDS: json.dumps(ids)} if ids else {"format": "pt"}
-        _safetensors().torch.save_file(own, name, metadata=metadata)
+        metadata = {"format": "pt"}
+        if content.ids:
+            metadata[IDS] = json.dumps(content.ids)
+        if content.layout:
+            metadata[LAYOUT] = content.layout
+        tensors = _unshared(content.tensors)
+        _safetensors().torch.save_file(tensors, name, metadata=metadata)
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from d2lrec.codecs.mpk.tags import NUMBERS
 from d2lrec.dialect import dtype_to_wire
@@ -47,6 +47,14 @@ def encode(tree: Any) -> list[bytes | Payload]:
     return encoder.parts
 
 
+class _Frame(NamedTuple):
+    """What stands around a tensor's payload: the same for all of one shape."""
+
+    before: bytes
+    after: bytes
+    small: bool
+
+
 class _Encoder:
     """Collects headers in `head`; a payload closes the head and stands by itself."""
 
@@ -54,8 +62,8 @@ class _Encoder:
         self.parts: list[bytes | Payload] = []
         self.head = bytearray()
         self.path: list[str | int] = []
-        # What stands after the payload, for each shape and dtype that came by.
-        self.tails: dict[tuple[tuple[int, ...], str], bytes] = {}
+        # What stands around the payload, for each shape and dtype that came by.
+        self.frames: dict[tuple[tuple[int, ...], str], _Frame] = {}
 
     def value(self, value: Any) -> None:
         write = _WRITERS.get(type(value))
@@ -110,7 +118,10 @@ class _Encoder:
         except UnicodeEncodeError:
             what = f"{value!r} has no UTF-8 form."
             raise Unrecordable(what, path=self.path) from None
-        self.length(len(utf8), 0xA0, 32, (0xD9, 0xDA, 0xDB))
+        if len(utf8) < 32:  # as names and ids are
+            self.head.append(0xA0 + len(utf8))
+        else:
+            self.length(len(utf8), 0, 0, (0xD9, 0xDA, 0xDB))
         self.head += utf8
 
     def array(self, values: list[Any] | tuple[Any, ...]) -> None:
@@ -134,30 +145,32 @@ class _Encoder:
         self.tensor(param.tensor)
 
     def tensor(self, tensor: TensorData) -> None:
-        count = tensor.bytes.nbytes
-        if count > MAX_BYTES:
-            what = "the tensor has 4 GiB or more; MessagePack's length has 32 bits. "
-            raise Unrecordable(what + "Split it.", path=self.path)
-        self.head += b"\x83\xa5bytes"  # 83: map of 3; a5: string of 5
-        self.length(count, 0, 0, (0xC4, 0xC5, 0xC6))
-        if count <= SMALL:
+        key = (tensor.shape, tensor.dtype)
+        frame = self.frames.get(key)
+        if frame is None:
+            frame = self.frames[key] = self.frame(tensor)
+        self.head += frame.before
+        if frame.small:
             for chunk in tensor.bytes.chunks():
                 self.head += chunk
         else:
             self.parts += [bytes(self.head), tensor.bytes]
             self.head = bytearray()
-        key = (tensor.shape, tensor.dtype)
-        if key not in self.tails:
-            self.tails[key] = self.tail(tensor)
-        self.head += self.tails[key]
+        self.head += frame.after
 
-    def tail(self, tensor: TensorData) -> bytes:
-        encoder = _Encoder()
-        encoder.head += b"\xa5shape"
-        encoder.array(tensor.shape)
-        encoder.head += b"\xa5dtype"
-        encoder.value(dtype_to_wire(tensor.dtype))
-        return bytes(encoder.head)
+    def frame(self, tensor: TensorData) -> _Frame:
+        count = tensor.bytes.nbytes
+        if count > MAX_BYTES:
+            what = "the tensor has 4 GiB or more; MessagePack's length has 32 bits. "
+            raise Unrecordable(what + "Split it.", path=self.path)
+        before, after = _Encoder(), _Encoder()
+        before.head += b"\x83\xa5bytes"  # 83: map of 3; a5: string of 5
+        before.length(count, 0, 0, (0xC4, 0xC5, 0xC6))
+        after.head += b"\xa5shape"
+        after.array(tensor.shape)
+        after.head += b"\xa5dtype"
+        after.value(dtype_to_wire(tensor.dtype))
+        return _Frame(bytes(before.head), bytes(after.head), count <= SMALL)
 
     def entry(self, key: str | int, value: Any) -> None:
         self.path.append(key)
