@@ -51,6 +51,8 @@ def decompress(source: Source) -> Memory:
     if len(data) < 18 or not data.startswith(b"\x1f\x8b"):
         what = "this is no gzip file: 1f 8b, and 18 bytes at least, expected."
         raise CorruptRecord(f"{what} Is it the right recorder?", offset=0)
+    if data[3] >> 5:
+        raise CorruptRecord("the gzip file has flags that there are none of.", offset=3)
     # The last four bytes are the length, which bounds what is made of the rest.
     (length,) = struct.unpack("<I", data[-4:])
     most = RATIO * len(data)
@@ -67,7 +69,8 @@ def decompress(source: Source) -> Memory:
             left = gzip.unconsumed_tail
             limit -= len(pieces[-1])
             if limit < 0:
-                what = f"more bytes come out than the {length} that are said to."
+                what = f"more bytes come out than the {length} that the end of the file"
+                what += " says. It was damaged, or there are bytes after the gzip file."
                 raise CorruptRecord(what, offset=len(data) - 4)
             if not pieces[-1] and not left:
                 break

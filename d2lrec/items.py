@@ -60,10 +60,10 @@ def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
     if len(path) > MAX_DEPTH:
         what = f"nested deeper than {MAX_DEPTH} levels, or a list that holds itself."
         raise Unrecordable(what, path=path[:3])
+    if isinstance(item, Param):  # first: there may be thousands
+        return _param(item, settings, path)
     if isinstance(item, Tensor):
         return wrap(item, settings, path)
-    if isinstance(item, Param):
-        return _param(item, settings, path)
     if isinstance(item, Stateful) or _is_optimizer(item):
         return into_tree(_record(item, path), settings, path)
     if isinstance(item, Mapping):

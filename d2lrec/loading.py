@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from d2lrec.errors import RecorderError, RecordMismatch
 from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
@@ -65,23 +66,30 @@ def _stage(plan: LoadPlan) -> None:
     Integers and booleans may turn out to be no values, and a record made of views of
     the module itself, as `into_record` gives, changes while it is loaded.
     """
-    targets = {_start(place.source) for place, _ in plan.steps}
+    aside = [index for index, step in enumerate(plan.steps) if not _waits(step[1])]
+    targets = {_start(place.source) for place, _ in plan.steps} if aside else set()
     misfits = []
-    for index, (place, record) in enumerate(plan.steps):
+    for index in aside:
+        place, record = plan.steps[index]
         tensor = record.tensor if isinstance(record, Param) else record
-        if isinstance(tensor, StoredTensor) and not tensor.plain:
+        if isinstance(tensor, StoredTensor):
             tensor = tensor.load()
-        if isinstance(tensor, Tensor) and _start(tensor) in targets:
+        elif _start(tensor) in targets:
             tensor = tensor.clone()
-        if isinstance(tensor, Tensor):
-            misfit = integer_misfit(tensor, place.view.dtype)
-            if misfit is not None:
-                what = f"{plan.loaded[index]}: the integer {misfit} in the record, "
-                misfits.append(f"{what}{place.view.dtype} in the module")
+        misfit = integer_misfit(tensor, place.view.dtype)
+        if misfit is not None:
+            what = f"{plan.loaded[index]}: the integer {misfit} in the record, "
+            misfits.append(f"{what}{place.view.dtype} in the module")
         value = Param(record.id, tensor) if isinstance(record, Param) else tensor
         plan.steps[index] = (place, value)
     if misfits:
         raise RecordMismatch("integers do not fit; nothing was loaded:", misfits)
+
+
+def _waits(record: Any) -> bool:
+    """Whether numbers can stay in the file until they are written to their place."""
+    tensor = record.tensor if isinstance(record, Param) else record
+    return isinstance(tensor, StoredTensor) and tensor.plain
 
 
 def _start(tensor: Tensor) -> int:
@@ -95,6 +103,7 @@ Loss = tuple[str, int, torch.dtype, tuple[int, int]]
 def _load(plan: LoadPlan) -> list[Loss]:
     """Write the numbers; only a failing device can stop this."""
     reads: list[tuple[Payload, memoryview]] = []
+    filled: list[Tensor] = []
     losses: list[Loss] = []
     with torch.no_grad():
         try:
@@ -109,7 +118,8 @@ def _load(plan: LoadPlan) -> list[Loss]:
                     losses.append((path, place.view.numel(), narrow, lost))
                 else:
                     reads.append((tensor.data.bytes, memory))
-                    torch.autograd.graph.increment_version(place.view)
+                    filled.append(place.view)
+            torch.autograd.graph.increment_version(filled)
             read_all(reads)
         except RecorderError as error:
             places = ", ".join(plan.loaded)
@@ -118,7 +128,7 @@ def _load(plan: LoadPlan) -> list[Loss]:
     for place, record in plan.steps:
         if isinstance(record, Param):
             place.owner.__dict__.setdefault(IDS, {})[place.field] = record.id
-        if isinstance(place.owner, nn.modules.batchnorm._BatchNorm):
+        if isinstance(place.owner, _BatchNorm):
             batches = place.owner.num_batches_tracked
             if batches is not None:
                 batches.zero_()  # a record does not count them

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from d2lrec.errors import Path, join
+from d2lrec.errors import join
 from d2lrec.places import Place, places
 from d2lrec.record import Param, children
 from d2lrec.selection import Renaming, Selection, renamed, selection
@@ -83,10 +83,10 @@ def plan_load(
     for path, place in flat(places(module)).items():
         if not isinstance(place, Place):  # a constant; a tensor there is unused
             continue
-        value = found.pop(path, None)
-        if selected(join(path)):
-            _match_place(place, value, path, plan)
-    left = (path for path, value in found.items() if isinstance(value, _TENSORS))
+        value, name = found.pop(path, None), join(path)
+        if selected(name):
+            _match_place(place, value, name, plan)
+    left = (path for path, value in found.items() if isinstance(value, _LEAVES))
     plan.unused += filter(selected, (join(path) or "the record" for path in left))
     _match_tied(plan)
     return plan
@@ -94,19 +94,26 @@ def plan_load(
 
 def flat(tree: Any) -> dict[tuple[str, ...], Any]:
     """Return the leaves of a tree by their paths; an empty struct or list is none."""
-    below = [(str(key), flat(value)) for key, value in children(tree)]
-    if not below:
-        return {} if isinstance(tree, dict | list | tuple) else {(): tree}
-    return {
-        (key, *path): leaf for key, leaves in below for path, leaf in leaves.items()
-    }
+    found: dict[tuple[str, ...], Any] = {}
+    _gather(tree, (), found)
+    return found
 
 
-def _match_place(place: Place, record: Any, path: Path, plan: LoadPlan) -> None:
+def _gather(tree: Any, path: tuple[str, ...], found: dict[Any, Any]) -> None:
+    if not isinstance(tree, Mapping | list | tuple):
+        found[path] = tree
+    for key, below in children(tree):
+        if isinstance(below, _LEAVES):  # without a call for each of thousands
+            found[(*path, str(key))] = below
+        else:
+            _gather(below, (*path, str(key)), found)
+
+
+def _match_place(place: Place, record: Any, path: str, plan: LoadPlan) -> None:
     tensor = record.tensor if isinstance(record, Param) else record
     if record is None:
-        plan.missing.append(join(path))
-    elif not isinstance(tensor, Tensor | StoredTensor):
+        plan.missing.append(path)
+    elif not isinstance(tensor, _TENSORS):
         _differ(plan, path, repr(record), "a tensor")
     elif isinstance(tensor, Tensor) and not is_plain(tensor):
         _differ(plan, path, "a sparse, nested or quantized tensor", "a tensor")
@@ -115,13 +122,13 @@ def _match_place(place: Place, record: Any, path: Path, plan: LoadPlan) -> None:
     elif tensor.shape != place.view.shape:
         shapes = list(tensor.shape), list(place.view.shape)
         _differ(plan, path, f"shape {shapes[0]}", f"{shapes[1]}")
-    elif _number_kind(tensor.dtype) != _number_kind(place.view.dtype):
+    elif not _is_same_kind(tensor.dtype, place.view.dtype):
         kinds = _number_kind(tensor.dtype), _number_kind(place.view.dtype)
         _differ(plan, path, *kinds)
     elif getattr(tensor, "is_meta", False):
         _differ(plan, path, "a meta tensor without values", "a tensor")
     else:
-        plan.loaded.append(join(path))
+        plan.loaded.append(path)
         plan.steps.append((place, record))
 
 
@@ -134,21 +141,21 @@ def _is_writable(place: Place) -> bool:
     if read_only or not is_plain(view):
         return False
     # An expanded tensor has several indices for one number.
-    return all(s or n < 2 for n, s in zip(view.shape, view.stride(), strict=True))
+    sizes = zip(view.shape, view.stride(), strict=True)
+    return view.is_contiguous() or all(step or size < 2 for size, step in sizes)
 
 
 def _match_tied(plan: LoadPlan) -> None:
     """Check that the record has one value for a parameter with several places."""
-    shared: dict[tuple[int, int], list[int]] = {}
-    for index, (place, _) in enumerate(plan.steps):
-        shared.setdefault(place.key, []).append(index)
-    for first, *others in shared.values():
-        expected = _bits(*plan.steps[first]) if others else b""
-        for other in others:
-            if _bits(*plan.steps[other]) != expected:
-                what = f"{plan.loaded[other]}: tied to {plan.loaded[first]} in the"
-                what += " module, another value in the record"
-                plan.mismatched.append(what)
+    seen: dict[tuple[int, int], int] = {}
+    for other, (place, _) in enumerate(plan.steps):
+        first = seen.setdefault(place.key, other)
+        if first == other:
+            continue
+        if _bits(*plan.steps[first]) != _bits(*plan.steps[other]):
+            what = f"{plan.loaded[other]}: tied to {plan.loaded[first]} in the"
+            what += " module, another value in the record"
+            plan.mismatched.append(what)
 
 
 def _bits(place: Place, record: Any) -> bytes:
@@ -171,12 +178,17 @@ def copy_into(target: Tensor, record: Any) -> tuple[int, int]:
         return convert(tensor, target)
 
 
-_TENSORS = (Param, Tensor, StoredTensor)
+_TENSORS = (StoredTensor, Tensor)
+_LEAVES = (Param, Place, *_TENSORS)
 
 
-def _differ(plan: LoadPlan, path: Path, found: str, expected: str) -> None:
-    where = join(path) or "the record"
+def _differ(plan: LoadPlan, path: str, found: str, expected: str) -> None:
+    where = path or "the record"
     plan.mismatched.append(f"{where}: {found} in the record, {expected} in the module")
+
+
+def _is_same_kind(one: torch.dtype, other: torch.dtype) -> bool:
+    return one == other or _number_kind(one) == _number_kind(other)
 
 
 def _number_kind(dtype: torch.dtype) -> str:

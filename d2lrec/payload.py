@@ -8,7 +8,7 @@ copies nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +25,8 @@ class Payload(Protocol):
     def nbytes(self) -> int:
         """How many bytes there are."""
 
-    def chunks(self) -> Iterator[Buffer]:
-        """Yield the bytes in order; each piece is valid until the next is asked for."""
+    def chunks(self) -> Iterable[Buffer]:
+        """Return the bytes in order; each piece is valid until the next is asked for."""
 
     def read_into(self, memory: memoryview) -> None:
         """Fill `memory`, which is `nbytes` long, with the bytes."""

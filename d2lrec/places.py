@@ -159,6 +159,8 @@ def _is_empty(module: nn.Module) -> bool:
             return False
         if isinstance(part, _LISTS) and not len(part):  # Burn's Vec, empty or not
             return False
+        if getattr(part, "__record_fields__", ()):  # written down: a struct
+            return False
     return not any(True for _ in stored(module))
 
 
@@ -220,11 +222,14 @@ def _struct(module: nn.Module, path: Path) -> Record:
     fields = named if isinstance(named, Mapping) else {x: (x, None) for x in named}
     tree, types = Record(), dict[str, Structure]()
     for name, (attribute, structure) in fields.items():
-        child, tensor = module._modules.get(attribute), tensors.get(attribute)
-        tree[name] = None  # a constant: its value is the module's, not the record's
+        tensor = tensors.get(attribute)
         if tensor is not None:
             tree[name] = _place(module, attribute, tensor)
-        elif child is not None:
+            types[name] = structure or PARAM
+            continue
+        child = module._modules.get(attribute)
+        tree[name] = None  # a constant: its value is the module's, not the record's
+        if child is not None:
             tree[name] = _places(child, (*path, name))
         elif attribute is not None and not hasattr(module, attribute):
             what = f"__record_fields__ names {attribute!r}, which the module lacks."

@@ -231,9 +231,11 @@ def _unite(one: Structure, other: Structure) -> Structure | None:
     """Return the type that both values may have; None if there is none."""
     if one == other:
         return one
-    for empty, some in ((one, other), (other, one)):
+    orders = (one, other), (other, one)
+    for empty, some in orders:
         if empty in (CONSTANT, Option(CONSTANT)):  # the value None
             return some if isinstance(some, Option) else Option(some)
+    for empty, some in orders:
         if isinstance(empty, Option):
             below = _unite(empty.some, some.some if isinstance(some, Option) else some)
             return below and Option(below)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,7 +135,7 @@ def memory_of(tensor: Tensor) -> memoryview:
         return memoryview(bytearray())
     if tensor.dtype == torch.bfloat16:  # of which numpy knows nothing
         tensor = tensor.view(torch.int16)
-    return memoryview(tensor.numpy()).cast("B")
+    return tensor.numpy().data.cast("B")
 
 
 @dataclass(slots=True, eq=False)
@@ -151,8 +151,8 @@ class TensorPayload:
         """How many bytes there are in the file."""
         return self.tensor.numel() * self.dtype.itemsize
 
-    def chunks(self) -> Iterator[Buffer]:
-        """Yield the tensor's own memory, or converted pieces in one shared buffer.
+    def chunks(self) -> Iterable[Buffer]:
+        """Return the tensor's own memory, or converted pieces in one shared buffer.
 
         Warns:
             PrecisionWarning: Numbers became infinity or zero on the way.
@@ -160,8 +160,10 @@ class TensorPayload:
         tensor = self.tensor
         plain = tensor.is_contiguous() and tensor.dtype == self.dtype
         if plain and tensor.is_cpu and not tensor.is_neg():
-            yield memory_of(tensor)
-            return
+            return (memory_of(tensor),)
+        return self._converted(tensor)
+
+    def _converted(self, tensor: Tensor) -> Iterator[Buffer]:
         limit = min(CHUNK // self.dtype.itemsize, tensor.numel())
         buffer = torch.empty(limit, dtype=self.dtype)
         lost = (0, 0)

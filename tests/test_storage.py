@@ -12,6 +12,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -195,6 +196,25 @@ def test_many_small_parts_cost_a_few_writes(monkeypatch):
     assert len(sizes) <= 3
     found = RECORDER.load("file")
     assert torch.equal(torch.stack(found), torch.stack(items))
+
+
+def test_large_tensors_are_written_from_their_own_memory(monkeypatch):
+    large, small = torch.arange(600_000.0), torch.arange(5.0)
+    begins = []
+    real = os.write
+
+    def write(file, data):
+        begins.append(np.frombuffer(data, "u1").ctypes.data if len(data) else 0)
+        return real(file, data)
+
+    monkeypatch.setattr(os, "write", write)
+    RECORDER.record([small, large, small, large[1:], large[::2]], "file")
+    assert {large.data_ptr(), large[1:].data_ptr()} < set(begins)
+    found = RECORDER.load("file")
+    for one, other in zip(
+        found, [small, large, small, large[1:], large[::2]], strict=True
+    ):
+        assert torch.equal(one, other)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from jupytext.myst import MystMetadataParsingError, myst_to_notebook
 
 LANGUAGES = ("en", "zh")
 INDEX = "index"
+# Pages without code cells, in their order behind the chapters.
+REFERENCE = ("layers", "api")
 NAME = re.compile(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*")
 TAGS = {"raises-exception"}
 
@@ -86,6 +88,11 @@ class Chapter:
         return self.name.split("-", 1)[-1]
 
     @property
+    def is_page(self) -> bool:
+        """Whether it is a page of prose, and no notebook."""
+        return is_page(self.name)
+
+    @property
     def pairs(self) -> list[Pair]:
         """The prose."""
         return [part for part in self.parts if isinstance(part, Pair)]
@@ -105,16 +112,28 @@ class Chapter:
         return Problem(self.label, line, text)
 
 
+def is_page(name: str) -> bool:
+    """Whether a source of this name is a page of prose: the front page, a reference."""
+    return name == INDEX or name in REFERENCE
+
+
+def _order(path: Path) -> tuple[int, str]:
+    """The front page first, the chapters, the reference last."""
+    if path.stem in REFERENCE:
+        return 2 + REFERENCE.index(path.stem), ""
+    return int(path.stem != INDEX), path.stem
+
+
 def find_sources(folder: Path) -> list[Path]:
-    """All chapters of a book in their order, the front page first."""
+    """All sources of a book in their order: front page, chapters, reference."""
     wrong, found = [], []
-    for path in sorted(folder.glob("*.md"), key=lambda p: (p.stem != INDEX, p.stem)):
-        ok = path.stem == INDEX or NAME.fullmatch(path.stem)
+    for path in sorted(folder.glob("*.md"), key=_order):
+        ok = is_page(path.stem) or NAME.fullmatch(path.stem)
         (found if ok else wrong).append(path)
     if wrong:
         text = "not a chapter's name: expected NN-name.md (or index.md). Rename it."
         raise BookError([Problem(f"{folder.name}/{p.name}", 1, text) for p in wrong])
-    numbers = [path.stem[:2] for path in found if path.stem != INDEX]
+    numbers = [path.stem[:2] for path in found if not is_page(path.stem)]
     for first, second in itertools.pairwise(numbers):
         if first == second:
             raise BookError(f"{folder.name}: two chapters are numbered {first}.")

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from tools.chapter import INDEX, BookError, Chapter, Code, Problem
+from tools.chapter import BookError, Chapter, Code, Problem
 from tools.chinese import check_pair_style
 from tools.prose import CJK, compare_pair
+from tools.reference import check_fills
 from tools.terms import check_pair_terms
 
 MEDIAN_LINES = 6
@@ -65,9 +66,10 @@ def check_chapter(chapter: Chapter) -> None:
         for check in (compare_pair, check_pair_style, check_pair_terms):
             problems += check(chapter, pair)
     problems += _check_title(chapter)
-    if chapter.name == INDEX:
-        text = "the front page has no code cells. Move it to a chapter."
+    if chapter.is_page:
+        text = "a page without a number has no code cells. Move it to a chapter."
         problems += [chapter.problem(code.line, text) for code in chapter.code]
+        problems += check_fills(chapter)
     else:
         problems += _check_sections(chapter)
         problems += _check_code(chapter)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import nbformat
 
-from tools.chapter import INDEX, LANGUAGES, Chapter, Code
+from tools.chapter import INDEX, LANGUAGES, Chapter, Code, is_page
 from tools.prose import join_lines
+from tools.reference import fill_page
 
 NAMES = {"en": "English", "zh": "中文"}
 CONTENTS = {"en": "Contents", "zh": "目录"}
+REFERENCE = {"en": "Reference", "zh": "参考"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def build_files(chapter: Chapter, outputs: list[list[dict]]) -> dict[str, str]:
     """The texts of a chapter's files, by their paths below ``chapters/``."""
-    if chapter.name == INDEX:
-        return {f"{lang}/index.md": _page(chapter, lang) for lang in LANGUAGES}
+    if chapter.is_page:
+        name = file_name(chapter.name)
+        return {f"{lang}/{name}": _page(chapter, lang) for lang in LANGUAGES}
     files = {}
     for lang in LANGUAGES:
         notebook = _notebook(chapter, outputs, lang)
@@ -26,7 +29,7 @@ def build_files(chapter: Chapter, outputs: list[list[dict]]) -> dict[str, str]:
 
 def file_name(name: str) -> str:
     """What a source's file is called in either language."""
-    return "index.md" if name == INDEX else f"{name}.ipynb"
+    return f"{name}.md" if is_page(name) else f"{name}.ipynb"
 
 
 def dump(notebook: dict) -> str:
@@ -37,9 +40,12 @@ def dump(notebook: dict) -> str:
 def summary(chapters: list[Chapter], lang: str) -> str:
     """A language's table of contents, in mdBook's form."""
     lines = [f"# {CONTENTS[lang]}", ""]
+    part = ["", f"# {REFERENCE[lang]}", ""]
     for chapter in chapters:
         link = f"[{chapter.title(lang)}]({file_name(chapter.name)})"
-        lines += [link, ""] if chapter.name == INDEX else [f"- {link}"]
+        if chapter.name != INDEX and chapter.is_page:
+            lines, part = lines + part, []
+        lines += [link, ""] if chapter.is_page else [f"- {link}"]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -56,7 +62,7 @@ def _switch(chapter: Chapter, lang: str) -> str:
 def _page(chapter: Chapter, lang: str) -> str:
     blocks = [_switch(chapter, lang)]
     blocks += [join_lines(pair[lang].source, lang) for pair in chapter.pairs]
-    return "\n\n".join(blocks) + "\n"
+    return fill_page(chapter, "\n\n".join(blocks), lang) + "\n"
 
 
 def _notebook(chapter: Chapter, outputs: list[list[dict]], lang: str) -> dict:

@@ -148,7 +148,8 @@ class _Decoder(Reader):
             code.append(self.take(1)[0])
         dtype = known.get(tuple(code))
         if dtype is None:
-            what = f"the tensor's dtype is number {code}: none of this library's."
+            number = ", ".join(map(str, code))
+            what = f"the tensor's dtype is number {number}: none of this library's."
             raise self.corrupt(what, self.offset - 1)
         fields = {"bytes": payload, "shape": shape, "dtype": dtype}
         return recognize(fields, self.path, start)
