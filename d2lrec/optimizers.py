@@ -57,8 +57,13 @@ def record_optimizer(optimizer: optim.Optimizer, net: nn.Module) -> Record:
     assign_ids(tree)
     found = list(leaves(tree))
     _check_owned(groups, found)
+    keys: dict[str, tuple[int, int]] = {}
     for place in found:
         group = groups.get(id(place.source))
+        if keys.setdefault(id_of(place), place.key) != place.key:
+            what = f"{place.field}: another parameter has the same id, {id_of(place)}."
+            advice = "Copy layers before the first into_record, not after it."
+            raise Unrecordable(f"{what} {advice}")
         # Of a tied parameter the first place gives the layout.
         if group is None or id_of(place) in record:
             continue

@@ -23,6 +23,10 @@ from d2lrec.payload import Memory, Payload, Span
 # has four more than its item: `item` above it, a parameter's `param`, `shape` and
 # sizes below.
 MAX_DEPTH = 120
+# Numbers by the million stand in tensors. Without a limit a small gzip file could hold
+# a list that fills the memory.
+MAX_VALUES = 5_000_000
+TOO_MANY = f"more than {MAX_VALUES:,} values outside of tensors."
 FILE_DEPTH = MAX_DEPTH + 4
 
 

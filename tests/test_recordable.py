@@ -1,5 +1,7 @@
 """A user's own type through Burn's two functions."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -49,3 +51,12 @@ def test_what_has_only_one_of_the_two_is_refused():
         "a Half found; a module, an optimizer, a scheduler, or an object with "
         "into_record and load_record of its own expected."
     )
+
+
+def test_a_copied_layer_has_the_same_ids_which_an_optimizer_cannot_tell_apart():
+    layer = nn.Linear(2, 2)
+    d2lrec.into_record(layer)
+    net = nn.Sequential(layer, copy.deepcopy(layer))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with pytest.raises(d2lrec.Unrecordable, match="another parameter has the same id"):
+        d2lrec.into_record(optimizer, net)

@@ -40,7 +40,8 @@ def dump(notebook: dict) -> str:
 def summary(chapters: list[Chapter], lang: str) -> str:
     """A language's table of contents, in mdBook's form."""
     lines = [f"# {CONTENTS[lang]}", ""]
-    part = ["", f"# {REFERENCE[lang]}", ""]
+    # Unnumbered pages below a part's title: mdBook passes over what comes first there.
+    part = ["", f"# {REFERENCE[lang]}", "", "---", ""]
     for chapter in chapters:
         link = f"[{chapter.title(lang)}]({file_name(chapter.name)})"
         if chapter.name != INDEX and chapter.is_page:

@@ -25,6 +25,8 @@ from d2lrec.errors import CorruptRecord, Unrecordable
 from d2lrec.payload import Payload, Source
 from d2lrec.record import (
     FILE_DEPTH,
+    MAX_VALUES,
+    TOO_MANY,
     Float32,
     Param,
     TensorData,
@@ -94,20 +96,23 @@ def decode(source: Source) -> Any:
         what = f"line {error.lineno}, column {error.colno}: {error.msg}."
         offset = len(error.doc[: error.pos].encode())
         raise CorruptRecord(f"this is no JSON: {what}", offset=offset) from None
-    return _typed(tree, [])
+    return _typed(tree, [], [0])
 
 
-def _typed(value: Any, path: list[str | int]) -> Any:
+def _typed(value: Any, path: list[str | int], seen: list[int]) -> Any:
     if not isinstance(value, dict | list):
         return value
     if value and len(path) >= FILE_DEPTH:
         raise CorruptRecord(f"nested deeper than {FILE_DEPTH} levels.", path=path)
     if isinstance(value, list) and _is_flat(value):
         return value  # the bytes of a tensor: many, and nothing to look into
+    seen[0] += len(value)
+    if seen[0] > MAX_VALUES:
+        raise CorruptRecord(TOO_MANY, path=path)
     below: list[Any] = []
     for key, child in children(value):
         path.append(key)
-        below.append(_typed(child, path))
+        below.append(_typed(child, path, seen))
         path.pop()
     if isinstance(value, list):
         return below

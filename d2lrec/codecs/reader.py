@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source, Span
-from d2lrec.record import FILE_DEPTH
+from d2lrec.record import FILE_DEPTH, MAX_VALUES, TOO_MANY
 
 # How much is read at a time while walking; payloads are jumped over.
 WINDOW = 1 << 16
@@ -27,6 +27,7 @@ class Reader:
         self.base = 0
         self.position = 0
         self.path: list[str | int] = []
+        self.values = 0
 
     @property
     def offset(self) -> int:
@@ -81,6 +82,9 @@ class Reader:
     def enter(self, key: str | int) -> None:
         """Go one level down; `path.pop()` goes up again."""
         self.path.append(key)
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise self.corrupt(TOO_MANY)
         if len(self.path) > FILE_DEPTH:
             raise self.corrupt(f"nested deeper than {FILE_DEPTH} levels.")
 

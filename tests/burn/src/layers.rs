@@ -32,10 +32,11 @@ struct ModuleCase<M> {
     /// Makes a module with values in it.
     init: Box<dyn Fn(&mut Values) -> M>,
     /// Makes what goes into its forward pass.
-    draw: Box<dyn Fn(&mut Values) -> Vec<TensorData>>,
+    draw: Box<Draw>,
     forward: Option<Box<Forward<M>>>,
 }
 
+type Draw = dyn Fn(&mut Values) -> Vec<TensorData>;
 type Forward<M> = dyn Fn(&M, &[TensorData]) -> TensorData;
 
 impl<M: Module<B>> Case for ModuleCase<M> {
