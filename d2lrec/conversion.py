@@ -39,7 +39,17 @@ class Recordable(Protocol):
         """Return a tree of what a recorder takes."""
 
     def load_record(self, record: Any) -> Any:
-        """Take over what such a tree says; raise a `RecorderError` if it cannot."""
+        """Take over what such a tree says.
+
+        Args:
+            record: What `into_record` or a recorder's `load` returned.
+
+        Returns:
+            Nothing that is looked at.
+
+        Raises:
+            RecorderError: The tree does not fit; nothing was changed.
+        """
 
 
 Stateful = nn.Module | optim.Optimizer | lr_scheduler.LRScheduler | Recordable

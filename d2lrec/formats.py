@@ -89,7 +89,7 @@ def recorder_of(source: Source) -> str | None:
     >>> recorder_of(Memory(b'{"metadata": {'))
     'PrettyJsonFileRecorder'
     """
-    head = source.read(0, min(source.size, 64))
+    head = source.read(0, min(source.size, 1024))  # gzip's code table comes first
     packed = head.startswith(b"\x1f\x8b")
     if packed:
         try:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from d2lrec import small
 from d2lrec.errors import RecorderError, RecordMismatch
 from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
 from d2lrec.payload import Payload
@@ -20,7 +21,7 @@ from d2lrec.record import Param
 from d2lrec.selection import Renaming, Selection, selection
 from d2lrec.storage import read_all
 from d2lrec.stored import StoredTensor
-from d2lrec.tensors import integer_misfit, usable, warn_of_loss
+from d2lrec.tensors import integer_misfit, memory_of, usable, warn_of_loss
 
 
 def load_module(
@@ -104,21 +105,23 @@ def _load(plan: LoadPlan) -> list[Loss]:
     """Write the numbers; only a failing device can stop this."""
     reads: list[tuple[Payload, memoryview]] = []
     filled: list[Tensor] = []
+    few: list[tuple[bytes, Tensor]] = []
     losses: list[Loss] = []
     with torch.no_grad():
         try:
             for path, (place, record) in zip(plan.loaded, plan.steps, strict=True):
                 tensor = record.tensor if isinstance(record, Param) else record
-                stored = isinstance(tensor, StoredTensor)
-                memory = tensor.direct(place.view) if stored else None
-                if memory is None:
+                if not isinstance(tensor, StoredTensor) or not tensor.fits(place.view):
                     lost = copy_into(place.view, record)
                     dtypes = tensor.dtype, place.view.dtype
                     narrow = min(dtypes, key=lambda dtype: dtype.itemsize)
                     losses.append((path, place.view.numel(), narrow, lost))
+                elif tensor.known is not None:
+                    few.append((tensor.known, place.view))
                 else:
-                    reads.append((tensor.data.bytes, memory))
+                    reads.append((tensor.data.bytes, memory_of(place.view)))
                     filled.append(place.view)
+            small.fill(few)
             torch.autograd.graph.increment_version(filled)
             read_all(reads)
         except RecorderError as error:

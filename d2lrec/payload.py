@@ -26,7 +26,7 @@ class Payload(Protocol):
         """How many bytes there are."""
 
     def chunks(self) -> Iterable[Buffer]:
-        """Return the bytes in order; each piece is valid until the next is asked for."""
+        """Give the bytes in order; each piece is valid until the next is asked for."""
 
     def read_into(self, memory: memoryview) -> None:
         """Fill `memory`, which is `nbytes` long, with the bytes."""

@@ -26,6 +26,8 @@ class Settings:
 
     >>> FullPrecisionSettings.stored["F64"], HalfPrecisionSettings.stored["U8"]
     ('F32', 'I16')
+    >>> DoublePrecisionSettings.stored["F32"], DoublePrecisionSettings.stored["I32"]
+    ('F64', 'I64')
     """
 
     name: str
@@ -53,7 +55,16 @@ class Settings:
 DoublePrecisionSettings = Settings(
     "DoublePrecisionSettings", "F64", "I64", "f64", "i64"
 )
+"""Floats of 64 bits and integers of 64 bits: nothing that PyTorch has is lost."""
+
 FullPrecisionSettings = Settings("FullPrecisionSettings", "F32", "I32", "f32", "i32")
+"""Floats of 32 bits and integers of 32 bits: what a recorder has by itself."""
+
 HalfPrecisionSettings = Settings(
     "HalfPrecisionSettings", "F16", "I16", "half::binary16::f16", "i16"
 )
+"""Floats of 16 bits and integers of 16 bits: half the size, three decimal digits.
+
+What becomes infinity or zero is reported by a `PrecisionWarning`; an integer that does
+not fit is refused.
+"""

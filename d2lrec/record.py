@@ -88,6 +88,12 @@ class Param:
     Attributes:
         id: Opaque text; Burn 0.15 and later write 13 characters.
         tensor: The tensor, in Burn's layout.
+
+    >>> from torch import nn
+    >>> from d2lrec import into_record, seed_ids
+    >>> seed_ids(0)
+    >>> into_record(nn.Linear(2, 3))["weight"]
+    Param(id='pk3ipm5udufm4', float32 [2, 3])
     """
 
     id: str

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from d2lrec import envelope
+from d2lrec import envelope, small
 from d2lrec.checksum import FIELD, PLACEHOLDER
 from d2lrec.collector import paused_collector
 from d2lrec.compression import buffers, compress, decompress
@@ -27,7 +27,12 @@ from d2lrec.formats import BINCODE, JSON, MPK, PRETTY_JSON, Codec, check_format
 from d2lrec.items import into_tree, loaded
 from d2lrec.paths import StrPath, about, with_extension
 from d2lrec.payload import Buffer, Memory, Part, Payload, Source
-from d2lrec.precision import FullPrecisionSettings, HalfPrecisionSettings, Settings
+from d2lrec.precision import (
+    DoublePrecisionSettings,
+    FullPrecisionSettings,
+    HalfPrecisionSettings,
+    Settings,
+)
 from d2lrec.storage import FileSource, write_file
 from d2lrec.structure import FROM_TEXT, Structure, structure_of
 from d2lrec.tensors import usable
@@ -54,7 +59,9 @@ class Recorder:
     module: ClassVar[str]
 
     def _encode(self, item: Any, like: Any) -> list[bytes | Payload]:
-        return self.encode(into_tree(item, self.settings), self._structure(like))
+        tree = into_tree(item, self.settings)
+        small.fetch(tree)
+        return self.encode(tree, self._structure(like))
 
     def encode(self, tree: Any, structure: Structure | None) -> list[bytes | Payload]:
         """Return the parts of a file for a tree that has `TensorData` for tensors."""
@@ -118,7 +125,7 @@ class Recorder:
         found = structure_like(like) or getattr(like, "structure", None)
         if found is not None and found != FROM_TEXT:
             return found
-        return structure_of(into_tree(like, self.settings))
+        return structure_of(into_tree(like, DoublePrecisionSettings))
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,8 @@ class FileRecorder(Recorder):
     Attributes:
         settings: Which number types are stored.
         checksum: Whether a CRC-32 is stored, and must be there on loading.
-        durable: Whether a save waits until the disk has it (see `storage`).
+        durable: Whether a save waits until the disk has it. Without that a power cut
+            may lose the new file; the old one or the new one is whole in any case.
     """
 
     _: KW_ONLY
@@ -154,11 +162,9 @@ class FileRecorder(Recorder):
             Unrecordable: Something in the item has no place in a record.
             RecorderError: The file could not be written; the old one is unchanged.
 
-        >>> import os, tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = os.path.join(folder, "xs")
-        ...     file = NamedMpkFileRecorder().record([torch.arange(3.0), "abc"], path)
-        ...     print(file.name, NamedMpkFileRecorder().load(path))
+        >>> recorder = NamedMpkFileRecorder()
+        >>> file = recorder.record([torch.arange(3.0), "abc"], "xs")
+        >>> print(file, recorder.load(file))
         xs.mpk [tensor([0., 1., 2.]), 'abc']
         """
         target = self.path(path)
@@ -195,7 +201,15 @@ class FileRecorder(Recorder):
         Raises:
             RecordNotFound: There is no such file.
             CorruptRecord: The file is not what this recorder writes.
+            RecorderError: bincode without `like`; or `mmap` with gzip or JSON.
             Unrecordable: It has an integer that the settings cannot hold.
+
+        >>> from torch import nn
+        >>> recorder = BinFileRecorder()
+        >>> file = recorder.record(nn.Linear(2, 3), "fc")
+        >>> recorder.load(file, like=nn.Linear(2, 3))
+        weight  float32 [2, 3]
+        bias    float32 [3]
         """
         if mmap and (self.gzip or self.codec.text):
             what = f"the numbers of a {type(self).__name__}'s file cannot be mapped."
@@ -222,6 +236,9 @@ class FileRecorder(Recorder):
         As Rust's `set_extension`: what follows the last dot of the name is replaced,
         unless the name already ends in the whole extension.
 
+        Args:
+            path: With or without the extension.
+
         >>> recorder = NamedMpkFileRecorder()
         >>> [str(recorder.path(p)) for p in ("mlp", "mlp.mpk", "mlp.v1", ".mlp")]
         ['mlp.mpk', 'mlp.mpk', 'mlp.mpk', '.mlp.mpk']
@@ -231,12 +248,25 @@ class FileRecorder(Recorder):
 
 @dataclass(frozen=True)
 class BytesRecorder(Recorder):
-    """A recorder that writes bytes in memory."""
+    """A recorder that writes bytes in memory.
+
+    Attributes:
+        settings: Which number types are stored.
+        checksum: Whether a CRC-32 is stored, and must be there on loading.
+    """
 
     module = "memory"
 
     def record(self, item: Any, *, like: Any = None) -> bytes:
-        """Return the bytes of an item; arguments as with a file recorder.
+        """Return the bytes of an item.
+
+        Args:
+            item: A module, `(optimizer, net)`, a scheduler, or any tree of values, as
+                with a file recorder.
+            like: What the item is to be read as, as with `load`; None for what it is.
+
+        Raises:
+            Unrecordable: Something in the item has no place in a record.
 
         >>> data = NamedMpkBytesRecorder().record({"x": torch.arange(3.0)})
         >>> NamedMpkBytesRecorder().load(data)["x"]
@@ -248,7 +278,21 @@ class BytesRecorder(Recorder):
         return bytes(data)
 
     def load(self, data: Buffer, *, like: Any = None, device: Device = None) -> Any:
-        """Load what bytes hold; arguments and errors as with a file recorder."""
+        """Load what bytes hold.
+
+        Args:
+            data: What `record` returned, here or in Burn.
+            like: What to expect, which bincode needs: see `FileRecorder.load`.
+            device: Where the tensors are to be; None means the CPU.
+
+        Returns:
+            A tree like the one that was recorded, as from a file recorder.
+
+        Raises:
+            CorruptRecord: The bytes are not what this recorder writes.
+            RecorderError: bincode without `like`; or `data` is no bytes.
+            Unrecordable: There is an integer that the settings cannot hold.
+        """
         try:
             view = memoryview(data)
         except TypeError:
@@ -261,14 +305,25 @@ class BytesRecorder(Recorder):
 
 
 class NamedMpkFileRecorder(FileRecorder):
-    """MessagePack in a `.mpk` file: small, fast, and readable in any language."""
+    """MessagePack in a `.mpk` file: small, fast, and readable in any language.
+
+    >>> recorder = NamedMpkFileRecorder()
+    >>> file = recorder.record({"epoch": 3, "w": torch.ones(2)}, "state")
+    >>> recorder.load(file, mmap=True)["w"]  # read when it is used
+    tensor([1., 1.])
+    """
 
     codec = MPK
     extension = "mpk"
 
 
 class NamedMpkGzFileRecorder(FileRecorder):
-    """MessagePack, compressed, in a `.mpk.gz` file."""
+    """MessagePack, compressed, in a `.mpk.gz` file.
+
+    >>> file = NamedMpkGzFileRecorder().record(torch.zeros(1000), "zeros")
+    >>> file.name, file.stat().st_size < 400
+    ('zeros.mpk.gz', True)
+    """
 
     codec = MPK
     gzip = True
@@ -276,14 +331,28 @@ class NamedMpkGzFileRecorder(FileRecorder):
 
 
 class BinFileRecorder(FileRecorder):
-    """bincode in a `.bin` file: the smallest; it does not say what is in it."""
+    """bincode in a `.bin` file: the smallest; it does not say what is in it.
+
+    >>> recorder, tree = BinFileRecorder(), {"epoch": 3, "best": 0.5}
+    >>> file = recorder.record(tree, "state")
+    >>> recorder.load(file, like=tree)
+    epoch  3
+    best   0.5
+    """
 
     codec = BINCODE
     extension = "bin"
 
 
 class BinGzFileRecorder(FileRecorder):
-    """bincode, compressed, in a `.bin.gz` file."""
+    """bincode, compressed, in a `.bin.gz` file.
+
+    >>> from d2lrec import structure as s
+    >>> recorder = BinGzFileRecorder()
+    >>> file = recorder.record([1, 2, 3], "counts")
+    >>> recorder.load(file, like=s.Vec(s.I64))
+    [1, 2, 3]
+    """
 
     codec = BINCODE
     gzip = True
@@ -291,7 +360,13 @@ class BinGzFileRecorder(FileRecorder):
 
 
 class JsonGzFileRecorder(FileRecorder):
-    """JSON, compressed, in a `.json.gz` file."""
+    """JSON, compressed, in a `.json.gz` file.
+
+    >>> import gzip
+    >>> file = JsonGzFileRecorder().record({"epoch": 3}, "state")
+    >>> gzip.decompress(file.read_bytes()).decode()[-30:]
+    ',"item":{"epoch":3},"_b":null}'
+    """
 
     codec = JSON
     gzip = True
@@ -299,29 +374,62 @@ class JsonGzFileRecorder(FileRecorder):
 
 
 class PrettyJsonFileRecorder(FileRecorder):
-    """JSON in a `.json` file: to be read with one's own eyes; large and slow."""
+    """JSON in a `.json` file: to be read with one's own eyes; large and slow.
+
+    >>> file = PrettyJsonFileRecorder().record({"epoch": 3}, "state")
+    >>> print(file.read_text()[-44:])
+    "item": {
+        "epoch": 3
+      },
+      "_b": null
+    }
+    """
 
     codec = PRETTY_JSON
     extension = "json"
 
 
 class BinBytesRecorder(BytesRecorder):
-    """bincode in memory: for a model that is part of a program."""
+    """bincode in memory: for a model that is part of a program.
+
+    >>> from torch import nn
+    >>> data = BinBytesRecorder().record(nn.Linear(2, 3))
+    >>> BinBytesRecorder().load(data, like=nn.Linear(2, 3))["bias"].tensor.shape
+    torch.Size([3])
+    """
 
     codec = BINCODE
 
 
 class NamedMpkBytesRecorder(BytesRecorder):
-    """MessagePack in memory."""
+    """MessagePack in memory.
+
+    >>> recorder = NamedMpkBytesRecorder(HalfPrecisionSettings)
+    >>> recorder.load(recorder.record(torch.tensor([0.1])))
+    tensor([0.1000], dtype=torch.float16)
+    """
 
     codec = MPK
 
 
 # Burn's aliases: a recorder with its settings.
 DefaultFileRecorder = NamedMpkFileRecorder
+"""What `save_file` and `load_file` use if no other is named."""
+
 DefaultRecorder = NamedMpkFileRecorder
+"""Burn's default recorder at full precision."""
+
 CompactRecorder = partial(NamedMpkFileRecorder, HalfPrecisionSettings)
+"""The default recorder at half precision: half the size."""
+
 SensitiveCompactRecorder = partial(BinGzFileRecorder, HalfPrecisionSettings)
+"""The smallest file: bincode at half precision, compressed."""
+
 NoStdTrainingRecorder = BinFileRecorder
+"""What Burn trains with where there is no standard library, at full precision."""
+
 NoStdInferenceRecorder = BinBytesRecorder
+"""What Burn infers with where there is no standard library: bytes in the program."""
+
 DebugRecordSettings = PrettyJsonFileRecorder
+"""A file to look at while something is being debugged."""

@@ -103,17 +103,21 @@ class StoredTensor:
         flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=span.offset)
         return flat.view(self.shape)
 
-    def direct(self, target: Tensor) -> memoryview | None:
-        """Return the memory of a tensor that can be filled from the file itself.
+    def fits(self, target: Tensor) -> bool:
+        """Whether the bytes can be written into a tensor's memory as they are.
 
-        None if the numbers have to be converted, checked or put in another order.
+        Not if the numbers have to be converted, checked or put in another order.
         """
         if target.dtype != self.dtype or TORCH_DTYPES[self.data.dtype] != self.dtype:
-            return None
-        if not (target.is_cpu and target.is_contiguous() and self.plain):
-            return None
+            return False
         # A negated view's memory has the opposite numbers.
-        return None if target.is_neg() else memory_of(target)
+        plain = target.is_cpu and target.is_contiguous() and not target.is_neg()
+        return plain and self.plain
+
+    @property
+    def known(self) -> bytes | None:
+        """The bytes of a small one that were read with its header."""
+        return getattr(self.data.bytes, "known", None)
 
     @property
     def plain(self) -> bool:

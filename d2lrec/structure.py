@@ -56,6 +56,9 @@ I8, I16, I32, I64 = (Leaf(f"i{bits}", bits) for bits in (8, 16, 32, 64))
 class Struct:
     """A struct: named fields, in the order of the Rust struct.
 
+    Attributes:
+        fields: The names and types, as a mapping or by keywords.
+
     >>> Struct(weight=PARAM, bias=Option(PARAM))
     Struct(weight=Param, bias=Option(Param))
     """
@@ -73,7 +76,14 @@ class Struct:
 
 @dataclass(frozen=True)
 class Option:
-    """A value or None."""
+    """A value or None.
+
+    Attributes:
+        some: The type of the value.
+
+    >>> Option(PARAM)
+    Option(Param)
+    """
 
     some: Structure
 
@@ -83,7 +93,14 @@ class Option:
 
 @dataclass(frozen=True)
 class Vec:
-    """A list of any length; `item` is None where no item is known."""
+    """A list of any length.
+
+    Attributes:
+        item: The type of each item; None where no item is known.
+
+    >>> Vec(Struct(step=U64, loss=F32))
+    Vec(Struct(step=u64, loss=f32))
+    """
 
     item: Structure | None
 
@@ -93,7 +110,14 @@ class Vec:
 
 @dataclass(frozen=True, init=False)
 class Tuple:
-    """A tuple: items of a fixed number, each of its own type."""
+    """A tuple: items of a fixed number, each of its own type.
+
+    Attributes:
+        items: The type of each.
+
+    >>> Tuple(LINEAR, STRING).items[1]
+    String
+    """
 
     items: tuple[Structure, ...]
 
@@ -107,6 +131,10 @@ class Tuple:
 def Array(item: Structure, count: int) -> Tuple:
     """A Rust array `[item; count]`, which is stored as a tuple.
 
+    Args:
+        item: The type of its items.
+        count: How many there are.
+
     >>> Array(U16, 2)
     Tuple(u16, u16)
     """
@@ -116,6 +144,11 @@ def Array(item: Structure, count: int) -> Tuple:
 @dataclass(frozen=True, init=False)
 class Enum:
     """An enum: one of several named variants, in the order of the Rust enum.
+
+    A record has it as a dict of one entry, `{"Dense": ...}`.
+
+    Attributes:
+        variants: The names and types, as a mapping or by keywords.
 
     >>> Enum(Dense=PARAM, Norm=CONSTANT)
     Enum(Dense=Param, Norm=Constant)
@@ -135,7 +168,14 @@ class Enum:
 
 @dataclass(frozen=True)
 class Map:
-    """A map from strings to values of one type: an optimizer's record."""
+    """A map from strings to values of one type, such as an optimizer's record.
+
+    Attributes:
+        value: The type of the values.
+
+    >>> Map(Struct(velocity=TENSOR))
+    Map(Struct(velocity=Tensor))
+    """
 
     value: Structure
 

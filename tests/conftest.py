@@ -29,9 +29,3 @@ def extra():
     if not folder:
         pytest.skip("D2LREC_EXTRA_DATA is not set: no files of others to read")
     return Path(folder)
-
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path, monkeypatch):
-    """No test writes into the repository, whatever path it gives."""
-    monkeypatch.chdir(tmp_path)

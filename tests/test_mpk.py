@@ -405,7 +405,7 @@ def test_damaged_files(data):
 class Walking(mpk.decoder._Decoder):
     """The decoder without its short cut for parameters."""
 
-    def param(self):
+    def param(self, pattern):
         return None
 
 

@@ -321,5 +321,5 @@ def test_a_device_that_is_not_there(kind):
     recorder = kind()
     data = recorder.record(ITEM) if kind in MEMORY else recorder.record(ITEM, "x")
     assert recorder.load(data, like=ITEM, device="meta")["x"].is_meta
-    with pytest.raises(d2lrec.RecorderError, match="the device .* cannot be used"):
+    with pytest.raises(d2lrec.RecorderError, match=r"the device .* cannot be used"):
         recorder.load(data, like=ITEM, device="no-such-device")

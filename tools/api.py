@@ -120,9 +120,9 @@ def signature(item: griffe.Object) -> str:
     if item.is_attribute:
         return f"{item.name} = {item.value}"
     owner = item.parent.name + "." if item.parent and item.parent.is_class else ""
-    parameters = _parameters(item)
-    if item.is_class and not parameters:
+    if item.is_class and "__init__" not in item.members:  # its base has it
         return ""
+    parameters = _parameters(item)
     end = f" -> {item.returns}" if item.is_function and item.returns else ""
     line = f"{owner}{item.name}({', '.join(parameters)}){end}"
     if len(line) <= WIDTH:

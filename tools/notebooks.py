@@ -40,7 +40,7 @@ def dump(notebook: dict) -> str:
 def summary(chapters: list[Chapter], lang: str) -> str:
     """A language's table of contents, in mdBook's form."""
     lines = [f"# {CONTENTS[lang]}", ""]
-    # Unnumbered pages below a part's title: mdBook passes over what comes first there.
+    # Without a rule behind a part's title, mdBook loses the unnumbered page after it.
     part = ["", f"# {REFERENCE[lang]}", "", "---", ""]
     for chapter in chapters:
         link = f"[{chapter.title(lang)}]({file_name(chapter.name)})"

@@ -126,7 +126,7 @@ def layers(lang: str) -> str:
         fields = dict(flat(row_of(module)))
         weights = [(n, x) for n, x in fields.items() if isinstance(x, Weight)]
         cell = "<br>".join(
-            f"`{name}` ← {_weight(module, what, words)}" for name, what in weights
+            _renamed(name, _weight(module, what, words)) for name, what in weights
         )
         key = cell, codes([n for n, x in fields.items() if x is None], " ")
         names, twins = rows.setdefault(key, ([], []))
@@ -137,6 +137,10 @@ def layers(lang: str) -> str:
         for key, (names, twins) in rows.items()
     ]
     return table(words["layers"], lines)
+
+
+def _renamed(name: str, cell: str) -> str:
+    return cell if cell.startswith(f"`{name}`") else f"`{name}` ← {cell}"
 
 
 def fields(name: str, lang: str) -> str:

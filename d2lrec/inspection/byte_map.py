@@ -41,6 +41,11 @@ class ByteMap:
         error: What stopped the decoder, if something did; the last field is then what
             it did not read.
         limit: How many fields printing shows; None for all.
+
+    >>> from d2lrec import NamedMpkBytesRecorder
+    >>> found = annotate(NamedMpkBytesRecorder().record({"epoch": 3}))
+    >>> [(one.offset, one.meaning) for one in found.fields if one.path == "item.epoch"]
+    [(196, '3')]
     """
 
     fields: list[Field]
@@ -63,7 +68,11 @@ class ByteMap:
         }
 
     def lines(self, limit: int | None = None) -> Iterator[Line]:
-        """Yield the lines, at most `limit` of them and one that counts the others."""
+        """Yield the lines, at most `limit` of them and one that counts the others.
+
+        Args:
+            limit: How many; None for all.
+        """
         if self.gzip:
             yield from _table(self.gzip)
             yield [Piece("decompressed:", "note")]
@@ -112,14 +121,14 @@ def annotate(
 
     >>> import d2lrec
     >>> data = d2lrec.NamedMpkBytesRecorder().record([True, 300])
-    >>> for field in d2lrec.annotate(data).fields[-7:]:
+    >>> for field in d2lrec.annotate(data).fields[-6:]:
     ...     print(field.offset, field.hex, field.meaning)
-    233 a4 69 74 65 6d "item"
-    238 92 array of 2
-    239 c3 0: true
-    240 cd 01 2c 1: 300
-    243 a2 5f 62 "_b"
-    246 90 array of 0
+    184 a4 69 74 65 6d "item"
+    189 92 array of 2
+    190 c3 0: true
+    191 cd 01 2c 1: 300
+    194 a2 5f 62 "_b"
+    197 90 array of 0
     """
     structure = structure_from(like)
     with opened(path_or_bytes, typed=structure is not None) as file:

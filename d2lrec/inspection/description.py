@@ -42,6 +42,12 @@ class Description:
         tensors: All tensors, in the order of the file.
         unknown: What cannot be known, in sentences.
         checksum: Whether a checksum is stored. With `statistics` it was compared.
+
+    >>> import d2lrec, torch
+    >>> data = d2lrec.NamedMpkBytesRecorder().record({"w": torch.zeros(2, 3)})
+    >>> found = d2lrec.describe(data)
+    >>> found.recorder, found.payload, found.tensors[0].shape
+    ('NamedMpkBytesRecorder', 24, (2, 3))
     """
 
     file: str | None
@@ -115,7 +121,7 @@ def describe(
     >>> import d2lrec
     >>> data = d2lrec.NamedMpkBytesRecorder().record({"epoch": 3, "best": None})
     >>> print(d2lrec.describe(data))
-    NamedMpkBytesRecorder, 265 bytes
+    NamedMpkBytesRecorder, 207 bytes
     Burn 0.21.0, FullPrecisionSettings (float f32, int i32)
     no tensors
     <BLANKLINE>

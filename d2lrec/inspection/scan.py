@@ -83,6 +83,11 @@ def scan(source: Source) -> Scan:
         else:
             found.append(one)
             offset, reach = one.end, _NEAR
+    certain = [one for one in found if one.param.tensor.bytes.nbytes]
+    # The enums and counts behind an optimizer's ids may read as a tensor of no numbers.
+    if loose or not certain:
+        loose += len(found) - len(certain)
+        found = certain
     return Scan(metadata, start, found, loose)
 
 

@@ -102,7 +102,7 @@ class MpkTracer(Tracer, MpkDecoder):
         key: str = self.step("key", super().key)
         return key
 
-    def param(self) -> None:
+    def param(self, pattern: object) -> None:
         """Take no short cut past a parameter's fields."""
 
 

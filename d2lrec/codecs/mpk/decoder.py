@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from reprlib import repr as short
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from d2lrec.codecs.mpk.tags import CONSTANTS, LENGTHS, NUMBERS
 from d2lrec.codecs.reader import Reader
 from d2lrec.payload import Source, Span
-from d2lrec.record import Float32, Param, TensorData, recognize
+from d2lrec.record import MAX_VALUES, Float32, Param, TensorData, recognize
 
 
 def decode(source: Source) -> Any:
@@ -35,9 +36,12 @@ def decode(source: Source) -> Any:
     return tree
 
 
-# What stands between a parameter's id and its numbers: a5 string of 5, 83 map of 3,
-# c4 bytes, of which the length follows.
-_PARAM = b"\xa5param\x83\xa5bytes\xc4"
+# A parameter in the very bytes in which Burn writes it, up to its numbers: 82 map of 2,
+# a0 to bf string of up to 31, 83 map of 3, c4 bytes, of which the length follows.
+_STRING = rb"([\xa0-\xbf][\x20-\x7e]*)"
+_PARAM = rb"\x82\xa2id" + _STRING + rb"\xa5param\x83\xa5bytes\xc4(.)"
+_IN_MAP = re.compile(_STRING + _PARAM, re.DOTALL)  # its name stands before it
+_IN_ARRAY = re.compile(rb"()" + _PARAM, re.DOTALL)
 
 
 class _Decoder(Reader):
@@ -74,52 +78,51 @@ class _Decoder(Reader):
 
     def array(self, count: int) -> list[Any]:
         self.check(count)  # an entry has at least one byte
-        return [self.entry(index) for index in range(count)]
+        entries: list[Any] = []
+        for index in range(count):
+            found = self.param(_IN_ARRAY)
+            entries.append(found[1] if found else self.entry(index))
+        return entries
 
     def map(self, count: int) -> Any:
-        if count == 2:
-            param = self.param()
-            if param is not None:
-                return param
         start = self.offset - 1
         self.check(2 * count)
         fields: dict[str, Any] = {}
         for _ in range(count):
             at = self.offset
-            key = self.key()
+            found = self.param(_IN_MAP)
+            key = found[0] if found else self.key()
             if key in fields:
                 what = f"the key {short(key)} stands twice in one map."
                 raise self.corrupt(what, at)
-            fields[key] = self.entry(key)
+            fields[key] = found[1] if found else self.entry(key)
         value = recognize(fields, self.path, start)
         if isinstance(value, Param):
             self.learn(value.tensor)
         return value
 
-    def param(self) -> Param | None:
-        """Read a parameter in the very bytes in which Burn writes it.
+    def param(self, pattern: re.Pattern[bytes]) -> tuple[str, Param] | None:
+        """Read a parameter, and its name in a map, at the speed of `re`.
 
-        Parameters of one shape differ in id and numbers only. Whatever is not exactly
-        like the last ones is left to the walk.
+        Parameters of one shape differ in name, id and numbers only. Whatever is not
+        exactly like the last ones is left to the walk: then this returns None.
         """
-        window, start = self.window, self.position
-        end = start + 4 + window[start + 3] - 0xA0 if start + 3 < len(window) else 0
-        head = window[end : end + 15]
-        if not head.startswith(_PARAM) or window[start : start + 3] != b"\xa2id":
+        found = pattern.match(self.window, self.position)
+        if found is None or self.values >= MAX_VALUES:
             return None
-        if not start + 4 <= end < start + 36 or len(head) < 15:
-            return None
-        first = end + 15
-        for tail, shape, dtype, count in self.tails:
-            if count == head[14] and window.startswith(tail, first + count):
-                try:
-                    text = window[start + 4 : end].decode()
-                except UnicodeDecodeError:
-                    return None
-                known = window[first : first + count]
+        name, text, length = found.groups()
+        for string in (name, text):
+            if string and string[0] != 0xA0 + len(string) - 1:
+                return None
+        first, count = found.end(), length[0]
+        for tail, shape, dtype, size in self.tails:
+            if count == size and self.window.startswith(tail, first + count):
+                known = self.window[first : first + count]
                 span = Span(self.source, self.base + first, count, known)
                 self.position = first + count + len(tail)
-                return Param(text, TensorData(span, shape, dtype))
+                self.values += 1
+                param = Param(text[1:].decode(), TensorData(span, shape, dtype))
+                return name[1:].decode(), param
         return None
 
     def learn(self, tensor: TensorData) -> None:

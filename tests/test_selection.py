@@ -1,0 +1,235 @@
+"""only= and rename=: which parameters are loaded, and under which names."""
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+import d2lrec
+
+
+def net():
+    return nn.ModuleDict(
+        {
+            "hidden": nn.Linear(2, 3),
+            "layers": nn.ModuleList([nn.Linear(3, 3) for _ in range(3)]),
+            "output": nn.Linear(3, 1),
+        }
+    )
+
+
+def record():
+    return d2lrec.into_record(net())
+
+
+ALL = [
+    f"{layer}.{name}"
+    for layer in ("hidden", "layers.0", "layers.1", "layers.2", "output")
+    for name in ("weight", "bias")
+]
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        (None, ALL),
+        ("", ALL),
+        ("hidden", ["hidden.weight", "hidden.bias"]),
+        (r"^layers\.[02]\.", [x for x in ALL if x[:8] in ("layers.0", "layers.2")]),
+        (r"weight$", [x for x in ALL if x.endswith("weight")]),
+        (re.compile("OUTPUT", re.IGNORECASE), ["output.weight", "output.bias"]),
+        (["^hidden", re.compile(r"put\.bias")], [*ALL[:2], "output.bias"]),
+        (("hidden",), ALL[:2]),
+        ({"hidden"}, ALL[:2]),
+        ((x for x in ["^hid", "^out"]), [*ALL[:2], *ALL[-2:]]),
+        (lambda path: path == "output.bias", ["output.bias"]),
+        ([], []),
+        ("nothing like it", []),
+    ],
+    ids=str,
+)
+def test_only(only, expected):
+    plan = d2lrec.plan_load(net(), record(), only=only)
+    assert plan.loaded == expected
+    assert (plan.missing, plan.unused, plan.mismatched) == ([], [], [])
+
+
+def test_what_is_not_chosen_stays_and_is_no_difference():
+    twin, other = net(), net()
+    before = twin["output"].weight.detach().clone()
+    tree = d2lrec.into_record(other)
+    del tree["output"]  # missing, but nobody asked for it
+    tree["more"] = {"weight": torch.ones(1)}  # nor for this
+    d2lrec.load_record(twin, tree, only="^hidden")
+    assert torch.equal(twin["hidden"].weight, other["hidden"].weight)
+    assert torch.equal(twin["output"].weight, before)
+    assert not torch.equal(twin["layers"][0].weight, other["layers"][0].weight)
+    ids = d2lrec.into_record(twin)
+    assert ids["hidden"]["weight"].id == tree["hidden"]["weight"].id
+    assert ids["layers"][0]["weight"].id != tree["layers"][0]["weight"].id
+
+
+def test_another_shape_counts_only_where_it_is_chosen():
+    tree = record()
+    tree["output"]["weight"] = d2lrec.Param("a", torch.ones(9, 9))
+    d2lrec.load_record(net(), tree, only=lambda path: not path.startswith("output"))
+    with pytest.raises(d2lrec.RecordMismatch, match=r"output\.weight: shape \[9, 9\]"):
+        d2lrec.load_record(net(), tree, only="weight")
+
+
+@pytest.mark.parametrize("form", ["an iterator", "a function", "a pattern"])
+def test_on_the_meta_device_the_choice_is_the_same_twice(form):
+    """The record is held against the module again when it has memory."""
+    only = {
+        "an iterator": (x for x in ["weight", "bias"]),
+        "a function": lambda path: True,
+        "a pattern": ".",
+    }[form]
+    with torch.device("meta"):
+        twin = nn.Linear(2, 3)
+    linear = nn.Linear(2, 3)
+    d2lrec.load_record(twin, d2lrec.into_record(linear), only=only)
+    assert torch.equal(twin.weight, linear.weight)
+
+
+def test_two_layers_of_one_net_into_another():
+    source = nn.ModuleDict({"encoder": net(), "head": nn.Linear(1, 1)})
+    path = d2lrec.save_file(source, "big")
+    twin = net()
+    before = twin["layers"][1].weight.detach().clone()
+    d2lrec.load_file(
+        twin,
+        path,
+        only=[r"^hidden\.", r"^output\."],
+        rename={r"^encoder\.": ""},
+    )
+    for name in ("hidden", "output"):
+        assert torch.equal(twin[name].weight, source["encoder"][name].weight)
+    assert torch.equal(twin["layers"][1].weight, before)
+
+
+RENAMES = [
+    ({r"^hidden": "output"}, "hidden.weight", "output.weight"),
+    # in order, each on what the one before made
+    ({"^a": "b", "^b": "c"}, "a.weight", "c.weight"),
+    ({"^b": "c", "^a": "b"}, "a.weight", "b.weight"),
+    ({r"^blocks\.(\d+)": r"layers.\1"}, "blocks.2.bias", "layers.2.bias"),
+    ({r"(\w+)_(\w+)": r"\2.\1"}, "weight_fc", "fc.weight"),
+    ({re.compile("FC", re.IGNORECASE): "x"}, "fc.weight", "x.weight"),
+    ({"weight": "weight"}, "a.weight", "a.weight"),
+    ({"nothing": "else"}, "a.weight", "a.weight"),
+    (str.upper, "a.weight", "A.WEIGHT"),
+    (lambda path: path.removeprefix("model."), "model.a.b", "a.b"),
+    ({r"\.": "_"}, "a.b.c", "a_b_c"),
+]
+
+
+@pytest.mark.parametrize(("rename", "old", "new"), RENAMES, ids=str)
+def test_rename(rename, old, new):
+    tree = torch.ones(1)
+    for key in reversed(old.split(".")):
+        tree = {key: tree}
+    plan = d2lrec.plan_load(nn.ReLU(), tree, rename=rename)
+    assert plan.unused == [new]
+
+
+def test_list_indices_are_names_like_others():
+    first, last = net(), net()
+
+    def turned(path):
+        return re.sub(r"layers\.(\d)", lambda m: f"layers.{2 - int(m[1])}", path)
+
+    d2lrec.load_record(last, d2lrec.into_record(first), rename=turned)
+    for i in range(3):
+        assert torch.equal(last["layers"][i].weight, first["layers"][2 - i].weight)
+    one = nn.ModuleDict({"layer": nn.Linear(3, 3)})
+    d2lrec.load_record(
+        one,
+        d2lrec.into_record(first),
+        only="layer",
+        rename={r"layers\.1": "layer", r"^layers\.": "others."},
+        strict=False,
+    )
+    assert torch.equal(one["layer"].weight, first["layers"][1].weight)
+
+
+def test_two_paths_that_become_one():
+    with pytest.raises(d2lrec.RecordMismatch) as caught:
+        d2lrec.load_record(net(), record(), rename={r"layers\.\d": "layers.0"})
+    assert str(caught.value) == (
+        "rename= makes two paths one:\n"
+        "  layers.0.weight and layers.1.weight would both become layers.0.weight"
+    )
+
+
+def test_a_report_of_all():
+    tree = record()
+    tree["output"] = {"weight": torch.ones(3, 2), "scale": torch.ones(1), "n": 3}
+    plan = d2lrec.plan_load(net(), tree, only="hidden|output", rename={"hidden": "hid"})
+    assert plan.loaded == []
+    assert plan.missing == ["hidden.weight", "hidden.bias", "output.bias"]
+    assert plan.unused == ["output.scale"]
+    assert plan.mismatched == [
+        "output.weight: shape [3, 2] in the record, [3, 1] in the module"
+    ]
+    assert repr(plan) == (
+        "0 parameters would be loaded\n"
+        "  output.weight: shape [3, 2] in the record, [3, 1] in the module\n"
+        "  hidden.weight: missing in the record\n"
+        "  hidden.bias: missing in the record\n"
+        "  output.bias: missing in the record\n"
+        "  output.scale: the module has no such place"
+    )
+
+
+@pytest.mark.parametrize(
+    ("only", "text"),
+    [
+        ("(", "'(' is no regular expression: missing )"),
+        (["ok", "["], "'[' is no regular expression: unterminated character set"),
+        ([5], "5 is no regular expression"),
+        (b"hidden", "is no regular expression"),
+        ([b"hidden"], "b'hidden' is no regular expression"),
+        (5, "only=5: a regular expression, several, or a function expected"),
+    ],
+    ids=str,
+)
+def test_only_that_is_none(only, text):
+    for call in (d2lrec.plan_load, d2lrec.load_record):
+        with pytest.raises(d2lrec.RecorderError) as caught:
+            call(net(), record(), only=only)
+        assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rename", "text"),
+    [
+        ({"(": "a"}, "'(' is no regular expression: missing )"),
+        ({"hidden": r"\1"}, r"the replacement '\\1' for 'hidden' is none: invalid"),
+        ({"hidden": r"\g<x>"}, "is none: "),
+        ({"hidden": 5}, "the replacement 5 for 'hidden' is none"),
+        ({5: "hidden"}, "5 is no regular expression"),
+        ([("a", "b")], "rename=[('a', 'b')]: a mapping or a function expected"),
+        ("a", "rename='a': a mapping or a function expected"),
+        (lambda path: None, "rename= makes None of hidden.weight: a path expected"),
+    ],
+    ids=str,
+)
+def test_rename_that_is_none(rename, text):
+    for call in (d2lrec.plan_load, d2lrec.load_record):
+        with pytest.raises(d2lrec.RecorderError) as caught:
+            call(net(), record(), rename=rename)
+        assert text in str(caught.value)
+
+
+def test_what_a_function_raises_comes_out():
+    """It is the caller's own."""
+
+    def fails(path):
+        raise KeyError(path)
+
+    with pytest.raises(KeyError):
+        d2lrec.plan_load(net(), record(), only=fails)
+    with pytest.raises(KeyError):
+        d2lrec.plan_load(net(), record(), rename=fails)
