@@ -60,10 +60,10 @@ def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
     if len(path) > MAX_DEPTH:
         what = f"nested deeper than {MAX_DEPTH} levels, or a list that holds itself."
         raise Unrecordable(what, path=path[:3])
-    if isinstance(item, Param):  # first: there may be thousands
-        return _param(item, settings, path)
     if isinstance(item, Tensor):
         return wrap(item, settings, path)
+    if isinstance(item, Param):
+        return _param(item, settings, path)
     if isinstance(item, Stateful) or _is_optimizer(item):
         return into_tree(_record(item, path), settings, path)
     if isinstance(item, Mapping):
@@ -110,13 +110,18 @@ def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> Record:
         if not isinstance(key, str):
             what = f"the key {key!r} is no string; a record's keys are field names."
             raise Unrecordable(f"{what} Use {str(key)!r}, or a list.", path=path)
-        _text(key, path)
-        tree[key] = into_tree(value, settings, (*path, key))
+        place = (*path, _text(key, path))
+        if isinstance(value, Param):  # without the questions of into_tree
+            tree[key] = _param(value, settings, place)
+        else:
+            tree[key] = into_tree(value, settings, place)
     tree.structure = getattr(item, "structure", None)
     return tree
 
 
 def _text(text: str, path: Path) -> str:
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, as in "\ud800"

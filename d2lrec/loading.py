@@ -17,9 +17,9 @@ from d2lrec.errors import RecorderError, RecordMismatch
 from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
 from d2lrec.payload import Payload
 from d2lrec.places import IDS, leaves, places
+from d2lrec.reading import read_all
 from d2lrec.record import Param
 from d2lrec.selection import Renaming, Selection, selection
-from d2lrec.storage import read_all
 from d2lrec.stored import StoredTensor
 from d2lrec.tensors import integer_misfit, memory_of, usable, warn_of_loss
 

@@ -33,7 +33,8 @@ from d2lrec.precision import (
     HalfPrecisionSettings,
     Settings,
 )
-from d2lrec.storage import FileSource, write_file
+from d2lrec.reading import FileSource
+from d2lrec.storage import write_file
 from d2lrec.structure import FROM_TEXT, Structure, structure_of
 from d2lrec.tensors import usable
 

@@ -27,7 +27,7 @@ def stored(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters and persistent buffers that a record must have, by name."""
     for prefix, part in module.named_modules():
         for name, tensor in _own(part):
-            yield f"{prefix}.{name}".lstrip("."), tensor
+            yield f"{prefix}.{name}" if prefix else name, tensor
 
 
 def _own(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

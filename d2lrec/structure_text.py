@@ -52,7 +52,8 @@ def parse_structure(text: str) -> Structure:
         lines = ast.parse(text).body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         line = getattr(error, "lineno", None) or 1
-        what = f"line {line}: this is no structure: {error.args[0]}."
+        reason = error.args[0] if error.args else "it is nested too deep"
+        what = f"line {line}: this is no structure: {reason}."
         raise RecorderError(what) from None
     parser = _Parser()
     for line in lines:
@@ -112,19 +113,20 @@ class _Parser:
         _refuse(node, f"{ast.unparse(node)[:40]} is no structure")
 
     def fields(self, node: ast.Call) -> dict[str, Structure]:
-        fields: dict[str, Structure] = {}
+        pairs: list[tuple[object, ast.expr]] = []
         for part in node.args:
             if not isinstance(part, ast.Dict):
                 _refuse(part, "fields are written name=type, or {'name': type}")
-            for key, value in zip(part.keys, part.values, strict=True):
-                name = getattr(key, "value", None)
-                if not isinstance(name, str):
-                    _refuse(value, "the name of a field is no string")
-                fields[name] = self.type(value)
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                _refuse(keyword.value, "fields are written one by one")
-            fields[keyword.arg] = self.type(keyword.value)
+            keys = (getattr(key, "value", None) for key in part.keys)
+            pairs += zip(keys, part.values, strict=True)
+        pairs += ((keyword.arg, keyword.value) for keyword in node.keywords)
+        fields: dict[str, Structure] = {}
+        for name, value in pairs:
+            if not isinstance(name, str):
+                _refuse(value, "a field's name is a string, written down")
+            if name in fields:
+                _refuse(value, f"the field {name} stands twice in one struct")
+            fields[name] = self.type(value)
         return fields
 
 

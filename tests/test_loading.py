@@ -11,7 +11,7 @@ from torch import nn
 import d2lrec
 from d2lrec.errors import CorruptRecord, RecorderError, RecordMismatch, Unrecordable
 from d2lrec.payload import Memory
-from d2lrec.storage import FileSource
+from d2lrec.reading import FileSource
 
 MPK, JSON = d2lrec.NamedMpkFileRecorder(), d2lrec.PrettyJsonFileRecorder()
 each_recorder = pytest.mark.parametrize("recorder", [MPK, JSON], ids=["mpk", "json"])

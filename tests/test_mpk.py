@@ -412,7 +412,8 @@ class Walking(mpk.decoder._Decoder):
 def outcome(data, decoder=mpk.decoder._Decoder, window=1 << 16):
     """What decoding gives, be it an error."""
     try:
-        with mock.patch.object(reader, "WINDOW", window):
+        patch = mock.patch.multiple(reader, FIRST=window, WINDOW=window)
+        with patch:
             walk = decoder(Memory(data))
             tree = walk.value()
             walk.finish()

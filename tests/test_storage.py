@@ -17,10 +17,11 @@ import pytest
 import torch
 
 import d2lrec
-from d2lrec import storage
+from d2lrec import reading, storage
 from d2lrec.errors import CorruptRecord, RecorderError
 from d2lrec.payload import Span
-from d2lrec.storage import FileSource, write_file
+from d2lrec.reading import FileSource
+from d2lrec.storage import write_file
 
 OLD, NEW = b"old" * 10, b"new" * 20
 RECORDER = d2lrec.NamedMpkFileRecorder()
@@ -419,7 +420,7 @@ LARGE = bytes(range(256)) * 4096  # 1 MiB
 
 @pytest.mark.parametrize("sizes", [[1], [3], [1, 0, 2, 1], []], ids=str)
 def test_large_payloads_are_read_in_pieces(monkeypatch, sizes):
-    monkeypatch.setattr(storage, "PIECE", 1 << 20)
+    monkeypatch.setattr(reading, "PIECE", 1 << 20)
     contents = [bytes([i]) + LARGE * size for i, size in enumerate(sizes)]
     Path("file").write_bytes(b"".join(contents))
     with FileSource(Path("file")) as source:
@@ -428,17 +429,17 @@ def test_large_payloads_are_read_in_pieces(monkeypatch, sizes):
         for memory in memories:
             reads.append((Span(source, start, len(memory)), memoryview(memory)))
             start += len(memory)
-        storage.read_all(reads)
+        reading.read_all(reads)
     assert memories == contents
 
 
 def test_a_piece_that_fails(monkeypatch):
-    monkeypatch.setattr(storage, "PIECE", 1 << 20)
+    monkeypatch.setattr(reading, "PIECE", 1 << 20)
     Path("file").write_bytes(LARGE * 2)
     with FileSource(Path("file")) as source:
         memory = memoryview(bytearray(3 << 20))
         with pytest.raises(CorruptRecord, match="byte 2097152: the file"):
-            storage.read_all([(Span(source, 0, 3 << 20), memory)])
+            reading.read_all([(Span(source, 0, 3 << 20), memory)])
 
 
 def test_a_system_that_cannot_read_at_an_offset(monkeypatch):

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,8 @@ from torch import Tensor
 from d2lrec.cli.names import TORCH
 from d2lrec.errors import RecorderError
 from d2lrec.paths import about
+from d2lrec.reading import FileSource
 from d2lrec.record import TensorData, children
-from d2lrec.storage import FileSource
 from d2lrec.tensors import BURN_DTYPES, TensorPayload, is_plain
 
 # Entries of a safetensors file's metadata: the ids of parameters, and whose names and
@@ -164,7 +164,8 @@ def _replacing(path: Path) -> Iterator[Path]:
     except RuntimeError as error:  # torch's word for a disk that is full
         raise RecorderError(f"cannot be saved: {error}.") from None
     finally:
-        name.unlink(missing_ok=True)
+        with suppress(OSError):
+            name.unlink(missing_ok=True)
 
 
 def _safetensors() -> Any:

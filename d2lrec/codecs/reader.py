@@ -6,7 +6,9 @@ from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source, Span
 from d2lrec.record import FILE_DEPTH, MAX_VALUES, TOO_MANY
 
-# How much is read at a time while walking; payloads are jumped over.
+# How much is read at a time while walking: little after a payload was jumped over, since
+# another may follow, and more and more while none does.
+FIRST = 1 << 9
 WINDOW = 1 << 16
 # Payloads of up to this many bytes that lie in the window need not be read again.
 SMALL = 4096
@@ -26,6 +28,7 @@ class Reader:
         self.window = b""
         self.base = 0
         self.position = 0
+        self.ahead = FIRST
         self.path: list[str | int] = []
         self.values = 0
 
@@ -44,8 +47,9 @@ class Reader:
         if self.position + count > len(self.window):
             self.check(count)
             self.base, self.position = self.offset, 0
-            ahead = min(max(count, WINDOW), self.source.size - self.base)
+            ahead = min(max(count, self.ahead), self.source.size - self.base)
             self.window = self.source.read(self.base, ahead)
+            self.ahead = min(4 * self.ahead, WINDOW)
         self.position += count
         return self.window[self.position - count : self.position]
 
@@ -68,6 +72,7 @@ class Reader:
             span.known = self.window[start : self.position]
         if self.position > len(self.window):  # read nothing of the payload
             self.base, self.window, self.position = self.offset, b"", 0
+            self.ahead = FIRST
         return span
 
     def text(self, count: int) -> str:

@@ -19,7 +19,7 @@ from d2lrec.errors import CorruptRecord, RecorderError
 from d2lrec.formats import BINCODE, JSON, MPK, Codec, recorder_of
 from d2lrec.paths import StrPath, about
 from d2lrec.payload import Buffer, Memory, Part, Source
-from d2lrec.storage import FileSource
+from d2lrec.reading import FileSource
 from d2lrec.structure import Structure
 
 _CODECS = {"NamedMpk": MPK, "Bin": BINCODE, "PrettyJson": JSON}
