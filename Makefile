@@ -4,6 +4,8 @@
 PYTHON ?=
 # Options for JupyterLab: make lab ARGS=--no-browser
 ARGS :=
+# Seconds for each target of make fuzz.
+FUZZ := 60
 # Who keeps an environment of their own (conda) runs all of it so: make test RUN=python
 RUN :=
 
@@ -22,7 +24,7 @@ BURN := if command -v cargo >/dev/null; \
     then cargo build --quiet --locked --manifest-path tests/burn/Cargo.toml || true; \
     else echo 'no cargo here: they skip'; fi
 
-.PHONY: help book test lab check site setup clean clean-env
+.PHONY: help book test lab check site fuzz setup clean clean-env
 
 help:
 	@echo 'make book       build the chapters and the site (the first time: install too)'
@@ -30,6 +32,7 @@ help:
 	@echo 'make lab        open the chapters in JupyterLab'
 	@echo 'make check      only ruff and mypy'
 	@echo 'make site       only the site, from the chapters as they are'
+	@echo 'make fuzz       look for inputs that break the library; FUZZ=600 seconds for each'
 	@echo 'make clean      remove what was built; make clean-env: .venv as well'
 	@echo
 	@echo 'PYTHON=python3.12 chooses a Python, TORCH_INDEX=... a smaller PyTorch (README),'
@@ -87,9 +90,16 @@ setup:
 	exit 1
 endif
 
+# Atheris is not one of the environment's packages: it has no wheel for every system.
+fuzz: setup
+	@$(PY) -m pip install -q 'atheris>=2.3'
+	@for target in mpk bincode json gzip files describe; do \
+	    $(PY) tests/fuzz/fuzz.py $$target -max_total_time=$(FUZZ) || exit 1; \
+	done
+
 clean:
 	rm -rf site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
-	rm -rf .hypothesis .coverage .coverage.*
+	rm -rf .hypothesis .coverage .coverage.* .fuzz
 
 clean-env: clean
 	rm -rf .venv

@@ -38,7 +38,7 @@ from d2lrec.structure import (
     Vec,
 )
 
-# The largest 32-bit float; what rounds to it is not worth telling apart.
+# From here on a 64-bit float is rounded to no 32-bit one.
 F32_MAX = 3.4028235677973366e38
 
 
@@ -110,7 +110,7 @@ def _leaf(tree: Any, kind: Leaf, path: Path) -> Any:
 
 def _number(number: Any, kind: Leaf, path: Path) -> Any:
     if kind.name[0] == "f":
-        if kind == F32 and F32_MAX < abs(number) < math.inf:
+        if kind == F32 and F32_MAX <= abs(number) < math.inf:
             raise CorruptRecord(f"{number} does not fit {kind}.", path=path)
         return Float32(number) if kind == F32 else float(number)
     if not isinstance(number, int):

@@ -75,8 +75,10 @@ def load_file(
     True
     """
     like = module if recorder.codec.typed else None
-    with recorder.open(path, like) as tree:
-        record = stored(tree, recorder.settings)
-        return load_record(
+    with recorder.open(path, like) as record:
+        record = stored(record, recorder.settings)
+        load_record(
             module, record, device=device, only=only, rename=rename, strict=strict
         )
+        del record  # before the garbage collector, paused here, would walk all of it
+    return module

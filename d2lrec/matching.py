@@ -83,6 +83,9 @@ def plan_load(
     >>> plan = plan_load(nn.Linear(2, 3), into_record(nn.Linear(2, 4, bias=False)))
     >>> plan.missing, plan.mismatched
     (['bias'], ['weight: shape [2, 4] in the record, [2, 3] in the module'])
+    >>> record = {"old": {"fc": into_record(nn.Linear(2, 3))}}
+    >>> plan_load(nn.Linear(2, 3), record, only="bias$", rename={r"^old\\.fc\\.": ""})
+    1 parameter would be loaded
     """
     plan = LoadPlan()
     if hasattr(record, "_metadata"):  # only what state_dict() returns has it

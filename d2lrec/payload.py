@@ -90,6 +90,17 @@ class Part:
         self.source.read_into(offset, memory)
 
 
+def beginning(source: Source, size: int) -> Source:
+    """Return the first bytes of a source, of memory a view.
+
+    >>> beginning(Memory(b"0123456789"), 4).read(2, 2)
+    b'23'
+    """
+    if isinstance(source, Memory):
+        return Memory(memoryview(source.data)[:size])
+    return Part(source, size)
+
+
 @dataclass(slots=True, repr=False)
 class Span:
     """`nbytes` bytes of `source`, from `offset` on: a payload not read yet.

@@ -26,7 +26,7 @@ from d2lrec.errors import CorruptRecord, RecorderError, Unrecordable
 from d2lrec.formats import BINCODE, JSON, MPK, PRETTY_JSON, Codec, check_format
 from d2lrec.items import into_tree, loaded
 from d2lrec.paths import StrPath, about, with_extension
-from d2lrec.payload import Buffer, Memory, Part, Payload, Source
+from d2lrec.payload import Buffer, Memory, Payload, Source, beginning
 from d2lrec.precision import (
     DoublePrecisionSettings,
     FullPrecisionSettings,
@@ -111,7 +111,7 @@ class Recorder:
             raise RecorderError(f"{what} {advice}")
         end = self.codec.check(source)
         self._require(end is not None)
-        whole = source if end is None else Part(source, end)
+        whole = source if end is None else beginning(source, end)
         wrapped = envelope.structure(structure)
         return envelope.unwrap(self.codec.decode(whole, wrapped))
 
@@ -173,6 +173,7 @@ class FileRecorder(Recorder):
             parts = self._encode(item, like)
             with about(target):
                 write_file(target, parts, durable=self.durable)
+            del parts  # before the garbage collector would walk all of it
         return target
 
     def load(

@@ -33,7 +33,7 @@ def fetch(tree: Any) -> None:
             kinds.setdefault((tensor.dtype, tensor.device), []).append(payload)
     for payloads in kinds.values():
         numbers = torch.cat([_flat(payload.tensor) for payload in payloads])
-        data, start = memory_of(numbers.cpu()), 0
+        data, start = bytes(memory_of(numbers.cpu())), 0
         for payload in payloads:
             end = start + payload.tensor.nbytes
             payload.known = data[start:end]

@@ -145,7 +145,7 @@ class TensorPayload:
     tensor: Tensor
     dtype: torch.dtype
     path: Path = ()
-    known: memoryview | None = None  # those of a small one: see `small.fetch`
+    known: bytes | None = None  # those of a small one: see `small.fetch`
 
     @property
     def nbytes(self) -> int:

@@ -358,6 +358,7 @@ def test_only_so_many_fields_are_printed():
     left = len(found.fields) - 50
     assert lines[-1] == f"… {left} more: limit=None shows them all"
     assert repr(d2lrec.annotate(data, limit=None)).count("\n") == len(found.fields) - 1
+    assert repr(d2lrec.annotate(data, limit=0)).startswith("… ")
 
 
 def test_to_dict_is_json():
@@ -426,6 +427,63 @@ def test_damage_is_shown_where_it_is():
     assert f"byte {place}" in str(found.error)
     extra = d2lrec.annotate(golden.file("mlp", "mpk").read_bytes() + b"xx")
     assert extra.fields[-1].meaning.startswith("2 bytes: not read: byte 543:")
+
+
+@pytest.mark.parametrize(
+    ("item", "line"),
+    [
+        ("91 a2 ff 61", "a2 ff 61: 0: string of 2"),
+        ("91 d9 02 ff 61", "d9 02 ff 61: 0: string of 2"),
+        ("91 cd 01", "cd: 0: number"),
+        ("91 c1", "c1: 0: no value begins so"),
+        ("92 01", "92: array of 2"),
+        ("dc 00 02 01", "dc 00 02: array of 2"),
+        ("82 a1 61 01", "82: map of 2"),
+        ("c4 05 01", "c4 05: bytes of 5"),
+    ],
+)
+def test_what_messagepack_did_not_finish_is_marked(item, line):
+    head = bytes.fromhex("82 a8") + b"metadata" + bytes.fromhex("80 a4") + b"item"
+    data = head + bytes.fromhex(item)
+    found = d2lrec.annotate(data)
+    check_coverage(found.fields, data)
+    marked = [f"{x.hex}: {x.meaning}" for x in found.fields if x.role == "error"]
+    assert line in marked
+    assert found.error is not None
+
+
+CUT = "cut short, or not what was expected"
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "line"),
+    [
+        (s.STRING, "05 61", f"05: item: {CUT}"),
+        (s.STRING, "02 ff 61", "02: item: 2 bytes of text"),
+        (s.U64, "fb 01", f"fb: item: {CUT}"),
+        (s.U64, "fe", f"fe: item: {CUT}"),
+        (s.BOOL, "02", f"02: item: {CUT}"),
+        (s.Option(s.U8), "07", f"07: item: {CUT}"),
+        (s.Enum(A=s.U8), "05", "05: item: variant 5, none of the enum's"),
+        (s.Vec(s.U8), "02 01", f"02: item: {CUT}"),
+        (s.Map(s.U8), "02 01 61 01 01 61 01", "02: item: 2 entries"),
+        (s.TENSOR, "04 00 00 80 3f 01 01 20", "04: 4 bytes"),
+        (s.TENSOR, "04 00 00 80 3f 01 01 20", "00 00 80 3f: bytes"),
+        (
+            s.TENSOR,
+            "04 00 00 80 3f 01 01 20",
+            f"20: {CUT}",
+        ),
+        (s.TENSOR, "04 00 00 80 3f fb 01", f"fb: {CUT}"),
+    ],
+)
+def test_what_bincode_did_not_finish_is_marked(kind, item, line):
+    head = b"\x03f32\x03i32" + b"\x01x" * 3
+    data = head + bytes.fromhex(item)
+    found = d2lrec.annotate(data, like=kind)
+    check_coverage(found.fields, data)
+    assert line in texts(found)
+    assert found.error is not None
 
 
 def test_json_has_no_byte_map():

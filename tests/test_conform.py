@@ -79,6 +79,7 @@ def test_floats_get_their_size():
         (-1, s.U64, "-1 does not fit u64"),
         (2**31, s.I32, "2147483648 does not fit i32"),
         (1e39, F32, "1e+39 does not fit f32"),
+        (3.4028235677973366e38, F32, "does not fit f32"),  # halfway to 2**128
         (None, F64, "a NoneType found, f64 expected"),  # JSON's NaN
         (1, s.PARAM, "a int found, Param expected"),
         (None, s.TENSOR, "a NoneType found, Tensor expected"),

@@ -425,7 +425,7 @@ def test_statistics_compare_the_checksum():
             "this is no record of Burn's: it begins like a safetensors file.",
         ),
         (
-            gzip.compress(gzip.compress(b"")),
+            gzip.compress(gzip.compress(b"", mtime=0), mtime=0),
             "this is no record of Burn's: it begins like gzip, inside gzip.",
         ),
         (

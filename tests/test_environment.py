@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+import d2lrec
 from tools import book as book_tool
 from tools import environment, setup_environment
 
@@ -163,6 +166,19 @@ def test_the_readme_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "float32 [2, 20]" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"mlp.mpk", "notes.json"}
+
+
+def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    lines = [x for block in code_blocks("README.md", "sh") for x in block.splitlines()]
+    commands = [shlex.split(x, comments=True) for x in lines if x.startswith("d2lrec ")]
+    assert [words[1] for words in commands] == ["describe", "convert", "diff"]
+    for name in ("mlp", "trained"):
+        d2lrec.NamedMpkFileRecorder().record({"w": torch.ones(2)}, tmp_path / name)
+    for words in commands:
+        command = [sys.executable, "-c", "from d2lrec.cli import main; main()"]
+        done = subprocess.run([*command, *words[1:]], cwd=tmp_path, check=False)
+        assert done.returncode == 0, words
+    assert (tmp_path / "mlp.safetensors").exists()
 
 
 def test_the_readmes_show_the_same_code() -> None:

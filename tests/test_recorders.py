@@ -22,6 +22,7 @@ from d2lrec import (
     NamedMpkGzFileRecorder,
     PrettyJsonFileRecorder,
 )
+from d2lrec.payload import Memory
 
 FULL, HALF, DOUBLE = (
     d2lrec.FullPrecisionSettings,
@@ -207,11 +208,14 @@ def test_a_missing_file(kind):
 MAPPED = [NamedMpkFileRecorder, BinFileRecorder]
 
 
+@pytest.mark.parametrize("checksum", [False, True])
 @pytest.mark.parametrize("kind", MAPPED, ids=FILES.get)
-def test_mapped_tensors_are_views_and_change_no_file(kind):
+def test_mapped_tensors_are_views_and_change_no_file(kind, checksum):
     item = {"x": torch.arange(100_000.0), "b": torch.tensor([True, False])}
-    path = kind().record(item, "x")
+    path = kind(checksum=checksum).record(item, "x")
     before = path.read_bytes()
+    with kind().open(path, like=item, mmap=True) as tree:
+        assert type(tree["x"].bytes.source) is Memory  # and so nothing is copied
     found = kind().load(path, like=item, mmap=True)
     assert torch.equal(found["x"], item["x"])
     assert torch.equal(found["b"], item["b"])

@@ -67,12 +67,9 @@ def test_everything_of_the_package_is_in_the_wheel(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         assert archive.testzip() is None
-    files = [
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "d2lrec").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    ]
-    assert names == set(files)
+    source = wheel.parent / "src"
+    files = [path for path in (source / "d2lrec").rglob("*") if path.is_file()]
+    assert names == {path.relative_to(source).as_posix() for path in files}
     assert {"d2lrec/py.typed", "d2lrec/__init__.pyi", "d2lrec/cli/__init__.py"} < names
 
 

@@ -118,7 +118,7 @@ def signature(item: griffe.Object) -> str:
     if "property" in item.labels:
         return f"{item.parent.name}.{item.name}: {item.annotation}"
     if item.is_attribute:
-        return f"{item.name} = {item.value}"
+        return item.source.strip()
     owner = item.parent.name + "." if item.parent and item.parent.is_class else ""
     if item.is_class and "__init__" not in item.members:  # its base has it
         return ""

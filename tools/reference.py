@@ -99,8 +99,7 @@ def commands(lang: str) -> str:
         options = [
             f"- `{record[0]}`: {record[1]}"
             for one in command.params
-            if isinstance(one, click.Option)
-            and (record := one.get_help_record(below))
+            if isinstance(one, click.Option) and (record := one.get_help_record(below))
         ]
         if options:
             blocks += [f"**{LABELS[lang][0]}**", "\n".join(options)]

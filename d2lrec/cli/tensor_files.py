@@ -124,7 +124,7 @@ def write_tensors(path: Path, content: Tensors) -> None:
             torch.save(content.tensors, name)
             return
         metadata = {"format": "pt"}
-        if content.ids:
+        if content.ids is not None:
             metadata[IDS] = json.dumps(content.ids)
         if content.layout:
             metadata[LAYOUT] = content.layout

@@ -48,7 +48,6 @@ class BincodeFields(Fields):
         yield from self._parts(node, "" if what else label, depth)
 
     def _parts(self, node: Node, label: str, depth: int) -> Iterator[Field]:
-        at = node.start
         for index, part in enumerate(node.parts):
             is_named = part.path != node.path and not isinstance(node.expected, Map)
             if part.kind == "value":
@@ -61,9 +60,6 @@ class BincodeFields(Fields):
                 what = (label + meaning if index == 0 else meaning), role
                 deeper = index > 0 or node.expected == PARAM
                 yield self.field(part.start, part.end, what, node, depth + deeper)
-            at = part.end
-        if node.end > at:
-            yield self.field(at, node.end, _CUT_SHORT, node, depth)
 
     def _tensor(self, node: Node, depth: int) -> Iterator[Field]:
         """Yield length, numbers, sizes and dtype of a tensor."""

@@ -141,6 +141,8 @@ def annotate(
             expected = structure if file.codec.typed else None
             fields, error = _traced(file.content, expected)
         fields += _checksum(file)
+        if error is not None:
+            error.file = file.path
         packed = file.raw is not file.source
         around = gzip_fields(file.raw, file.source.size) if packed else []
         return ByteMap(fields, around, error, limit)
@@ -168,7 +170,8 @@ def _traced(
     else:
         fields = list(BincodeFields(source).walk(node, depth=-1))
     if error is not None:
-        what = f"not read: {error}"
+        what = "not read" if node.end < source.size else "the end"
+        what = f"{what}: {error}"
         fields.append(_gap(source, node.end, source.size, what, "error"))
     return fields, error
 
@@ -213,5 +216,6 @@ def _checksum(file: Opened) -> list[Field]:
 
 def _gap(source: Source, start: int, end: int, meaning: str, role: str) -> Field:
     size = end - start
-    meaning = f"{counted(size, 'byte')}: {printable(meaning)}"
+    bytes = f"{counted(size, 'byte')}: " if size else ""
+    meaning = bytes + printable(meaning)
     return Field(start, size, show_bytes(source, start, size), meaning, role, "", 0)

@@ -215,9 +215,7 @@ def test_both_languages_are_filled_with_the_same(page: Path) -> None:
     text = page.read_text("utf-8")
     start = text.rindex("load_file")
     page.write_text(f"{text[:start]}save_file -->\n", encoding="utf-8")
-    with pytest.raises(
-        BookError, match=r"api\.md:13: the lines <!-- fill: "
-    ):
+    with pytest.raises(BookError, match=r"api\.md:13: the lines <!-- fill: "):
         check_chapter(read_chapter(page))
 
 

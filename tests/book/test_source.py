@@ -121,7 +121,7 @@ def test_the_front_page_has_no_code(source: Path) -> None:
     page.write_text(f"{text}\n```{{code-cell}} ipython3\nx = 1\n```\n", "utf-8")
     with pytest.raises(BookError) as error:
         check_chapter(read_chapter(page))
-    expected = "the front page has no code cells. Move it to a chapter."
+    expected = "a page without a number has no code cells. Move it to a chapter."
     assert str(error.value) == f"chapters/index.md:14: {expected}"
 
 

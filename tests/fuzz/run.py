@@ -5,6 +5,7 @@ Each is made from its number, so that a find is made again by `--only NUMBER`.
 
 import argparse
 import random
+import resource
 import time
 import traceback
 
@@ -60,6 +61,7 @@ def main():
         print(way, name, case, len(data), data[:2000])
         print(one(options.only))
         return
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin, done, finds, slowest = time.monotonic(), {}, [], (0.0, -1)
     for number in range(options.start, options.start + options.count):
         start = time.perf_counter()
@@ -77,6 +79,8 @@ def main():
     print(f"{options.count} inputs in {time.monotonic() - begin:.0f} s")
     for way, (bad, good) in sorted(done.items()):
         print(f"  {way:9} {bad} refused, {good} read")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    print(f"  memory grew by {memory} kB")  # on macOS: bytes
     print(f"  slowest: {slowest[0]:.3f} s (number {slowest[1]}); {len(finds)} finds")
     raise SystemExit(bool(finds))
 

@@ -23,6 +23,8 @@ from golden_structures import STRUCTURES
 from test_golden_modules import TWINS
 
 import d2lrec
+from d2lrec.compression import decompress
+from d2lrec.payload import Memory
 from d2lrec.record import children
 
 warnings.simplefilter("ignore", d2lrec.PrecisionWarning)
@@ -104,6 +106,8 @@ def describe(data):
     """Look into bytes without a model."""
     try:
         str(d2lrec.describe(data))
+        found = d2lrec.annotate(data)
+        assert str(found) and found._repr_html_()
     except d2lrec.RecorderError:
         return False
     return True
@@ -143,3 +147,63 @@ def seeds(name, largest=6000):
 def repacked(data):
     """Return a gzip file of bytes, so that what is inside is reached."""
     return gzip.compress(data, 1, mtime=0)
+
+
+def inflate(data):
+    """Decompress; what comes out is what Python's own gzip makes of it."""
+    try:
+        found = bytes(decompress(Memory(data)).data)
+    except d2lrec.RecorderError:
+        return False
+    assert gzip.decompress(data) == found
+    return True
+
+
+def _chosen(data, choices):
+    """Let the first byte choose, so that a fuzzer can."""
+    first = data[0] if data else 0
+    return choices[first % len(choices)], data[1:]
+
+
+def _reader(name):
+    def target(data):
+        case, rest = _chosen(data, CASES)
+        return read(name, rest, case)
+
+    return target
+
+
+def any_file(data):
+    """One of all recorders."""
+    name, rest = _chosen(data, list(RECORDERS))
+    case, rest = _chosen(rest, CASES)
+    if name.endswith(".gz") and len(rest) % 3:
+        rest = repacked(rest)
+    return read(name, rest, case)
+
+
+# What the coverage-guided fuzzer and the kept corpus go through, by name.
+TARGETS = {
+    "mpk": _reader("mpk"),
+    "bincode": _reader("bin"),
+    "json": _reader("json"),
+    "gzip": inflate,
+    "files": any_file,
+    "describe": describe,
+}
+
+
+def starts(target):
+    """Return inputs of one target to begin with: small golden files."""
+    names = {"mpk": "mpk", "bincode": "bin", "json": "json"}
+    if target in names:
+        pairs = seeds(names[target], 2500)
+        return [bytes([CASES.index(case)]) + data for case, data in pairs]
+    if target == "files":
+        return [
+            bytes([index, CASES.index(case)]) + data
+            for index, name in enumerate(RECORDERS)
+            for case, data in seeds(name, 400)
+        ]
+    limit = {"gzip": ("mpk.gz", 500), "describe": ("mpk", 700)}[target]
+    return [data for _, data in seeds(*limit)]

@@ -58,6 +58,26 @@ def test_front_page_and_print_version(page, home, language):
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reference_pages_stand_behind_the_chapters(page, home, language):
+    page.goto(f"{home}/{language}/index.html")
+    links = page.locator("#mdbook-sidebar a[href]").evaluate_all(
+        "all => all.map(a => a.getAttribute('href'))"
+    )
+    assert links[-2:] == ["layers.html", "api.html"]
+    title = page.locator("#mdbook-sidebar .part-title").text_content()
+    assert title == {"en": "Reference", "zh": "参考"}[language]
+    page.goto(f"{home}/{language}/api.html")
+    page.evaluate("document.getElementById('api-load_record').scrollIntoView()")
+    page.click(".switch-button")
+    page.wait_for_url(f"**/{OTHER[language]}/api.html#api-load_record")
+    label = {"en": "Raises", "zh": "抛出"}[OTHER[language]]
+    assert page.locator("main strong", has_text=label).count() > 5
+    page.goto(f"{home}/{language}/layers.html")
+    assert page.locator("main td code", has_text="weight_ih_l0").count() > 5
+
+
+@pytest.mark.browser
 def test_site_opens_as_files(browser, built):
     page = browser.new_page()
     watch = Watch(page, "file://")
