@@ -11,8 +11,9 @@ from torch import nn
 from d2lrec.conversion import load_record
 from d2lrec.items import stored
 from d2lrec.paths import StrPath
-from d2lrec.recorders import DefaultFileRecorder, FileRecorder
+from d2lrec.recorders import DefaultFileRecorder
 from d2lrec.selection import Renaming, Selection
+from d2lrec.sinks import FileRecorder
 
 Module = TypeVar("Module", bound=nn.Module)
 _DEFAULT = DefaultFileRecorder()

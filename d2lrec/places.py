@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from d2lrec.errors import Path, Unrecordable
 from d2lrec.ids import new_id
+from d2lrec.inferring import vec_of
 from d2lrec.layers import LAYERS, REQUIRED, Activation, Child, Row, View, Weight
 from d2lrec.record import MAX_DEPTH, Param, Record, RecordList, RecordTuple, children
 from d2lrec.refusals import check_complete, refuse, stored
@@ -26,7 +27,6 @@ from d2lrec.structure import (
     Struct,
     Structure,
     Tuple,
-    vec_of,
 )
 
 Tree = TypeVar("Tree", Record, RecordList, RecordTuple)

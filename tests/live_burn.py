@@ -74,7 +74,7 @@ def save(form, item, base, structure=None, **options):
     """Record an item as `<base>.<recorder>`."""
     settings, name = form
     path = base.with_name(f"{base.name}.{name}")
-    if issubclass(RECORDERS[name], d2lrec.recorders.BytesRecorder):
+    if issubclass(RECORDERS[name], d2lrec.sinks.BytesRecorder):
         recorder = RECORDERS[name](SETTINGS[settings], **options)
         path.write_bytes(recorder.record(item, like=structure))
     else:

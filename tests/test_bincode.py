@@ -15,6 +15,7 @@ from d2lrec import structure as s
 from d2lrec.codecs import bincode
 from d2lrec.dialect import BURN_0_21, ITEM_SIZES
 from d2lrec.errors import CorruptRecord, RecorderError, Unrecordable
+from d2lrec.inferring import vec_of
 from d2lrec.payload import Memory
 from d2lrec.record import UNIT, Float32, Param, Record
 from d2lrec.structure import Enum, Map, Option, Struct, Tuple, Vec
@@ -288,7 +289,7 @@ def test_what_cannot_be_read_says_where_and_why(kind, digits, text):
         (Vec(s.U8), {"a": 1}, "a dict found, Vec(u8) expected"),
         (Vec(s.UNIT), [None, None], "the items of this list take no bytes"),
         (Vec(Struct()), [{}], "the items of this list take no bytes"),
-        (s.vec_of([s.U8, s.STRING]), [1, "a"], "no list of items of different types"),
+        (vec_of([s.U8, s.STRING]), [1, "a"], "no list of items of different types"),
         (Enum(A=s.U8), {"B": 1}, "one of the variants A expected"),
         (Enum(A=s.U8), {}, "one of the variants A expected"),
         (Enum(A=s.U8), {"A": 1, "B": 1}, "one of the variants A expected"),

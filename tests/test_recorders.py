@@ -73,7 +73,7 @@ def test_extensions_are_rusts(kind, path, plain, packed):
 
 def test_what_the_classes_say():
     for kind, extension in FILES.items():
-        assert issubclass(kind, d2lrec.recorders.FileRecorder)
+        assert issubclass(kind, d2lrec.sinks.FileRecorder)
         assert kind.gzip == extension.endswith(".gz")
         assert kind.codec.text == extension.startswith("json")
         assert kind.module == "file"

@@ -10,6 +10,7 @@ import d2lrec
 from d2lrec import structure as s
 from d2lrec.conversion import structure_like
 from d2lrec.errors import Unrecordable
+from d2lrec.inferring import structure_of
 from d2lrec.items import into_tree
 from d2lrec.record import Float32, Unsigned
 from d2lrec.structure import (
@@ -30,7 +31,6 @@ from d2lrec.structure import (
     Struct,
     Tuple,
     Vec,
-    structure_of,
 )
 
 BINARY = d2lrec.BinBytesRecorder()

@@ -6,7 +6,7 @@ from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source, Span
 from d2lrec.record import FILE_DEPTH, MAX_VALUES, TOO_MANY
 
-# How much is read at a time while walking: little after a payload was jumped over, since
+# How much is read at a time while walking: little after a payload was jumped over, as
 # another may follow, and more and more while none does.
 FIRST = 1 << 9
 WINDOW = 1 << 16
@@ -46,12 +46,16 @@ class Reader:
         """Return the next bytes, moving the window when they reach beyond it."""
         if self.position + count > len(self.window):
             self.check(count)
-            self.base, self.position = self.offset, 0
-            ahead = min(max(count, self.ahead), self.source.size - self.base)
-            self.window = self.source.read(self.base, ahead)
-            self.ahead = min(4 * self.ahead, WINDOW)
+            self.fill(count)
         self.position += count
         return self.window[self.position - count : self.position]
+
+    def fill(self, count: int) -> None:
+        """Begin the window here, with `count` bytes or more, if there are as many."""
+        self.base, self.position = self.offset, 0
+        ahead = min(max(count, self.ahead), self.source.size - self.base)
+        self.window = self.source.read(self.base, ahead)
+        self.ahead = min(4 * self.ahead, WINDOW)
 
     def check(self, count: int) -> None:
         """Refuse a length that the rest of the input cannot hold."""

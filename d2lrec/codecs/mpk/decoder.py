@@ -37,18 +37,21 @@ def decode(source: Source) -> Any:
 
 
 # A parameter in the very bytes in which Burn writes it, up to its numbers: 82 map of 2,
-# a0 to bf string of up to 31, 83 map of 3, c4 bytes, of which the length follows.
+# a0 to bf string of up to 31, 83 map of 3, c4 to c6 bytes, of which the length follows.
 _STRING = rb"([\xa0-\xbf][\x20-\x7e]*)"
-_PARAM = rb"\x82\xa2id" + _STRING + rb"\xa5param\x83\xa5bytes\xc4(.)"
+_BYTES = rb"(\xc4.|\xc5..|\xc6....)"
+_PARAM = rb"\x82\xa2id" + _STRING + rb"\xa5param\x83\xa5bytes" + _BYTES
 _IN_MAP = re.compile(_STRING + _PARAM, re.DOTALL)  # its name stands before it
 _IN_ARRAY = re.compile(rb"()" + _PARAM, re.DOTALL)
+# How far to look for what stands after the numbers.
+_TAIL = 64
 
 
 class _Decoder(Reader):
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        # What stood after the last payloads: bytes, shape, dtype, payload's length.
-        self.tails: list[tuple[bytes, tuple[int, ...], str, int]] = []
+        # By a payload's length what stood after it: bytes, and their shape and dtype.
+        self.tails: dict[int, list[tuple[bytes, tuple[int, ...], str]]] = {}
 
     def value(self) -> Any:
         tag = self.take(1)[0]
@@ -114,26 +117,33 @@ class _Decoder(Reader):
         for string in (name, text):
             if string and string[0] != 0xA0 + len(string) - 1:
                 return None
-        first, count = found.end(), length[0]
-        for tail, shape, dtype, size in self.tails:
-            if count == size and self.window.startswith(tail, first + count):
-                known = self.window[first : first + count]
-                span = Span(self.source, self.base + first, count, known)
-                self.position = first + count + len(tail)
+        count = int.from_bytes(length[1:], "big")
+        if count not in self.tails or count > self.source.size - self.offset:
+            return None
+        here = self.base, self.window, self.position
+        self.position = found.end()
+        span = self.payload(count)
+        if self.position + _TAIL > len(self.window):
+            self.fill(_TAIL)
+        for tail, shape, dtype in self.tails[count]:
+            if self.window.startswith(tail, self.position):
+                self.position += len(tail)
                 self.values += 1
                 param = Param(text[1:].decode(), TensorData(span, shape, dtype))
                 return name[1:].decode(), param
+        self.base, self.window, self.position = here
         return None
 
     def learn(self, tensor: TensorData) -> None:
-        """Remember what stood after a payload of less than 256 bytes."""
+        """Remember what stood after a payload."""
         span = tensor.bytes
-        if isinstance(span, Span) and span.known is not None and span.nbytes < 256:
+        if isinstance(span, Span):
             start = span.offset + span.nbytes - self.base
             tail = self.window[start : self.position] if start >= 0 else b""
-            if tail.startswith(b"\xa5shape"):
-                known = (tail, tensor.shape, tensor.dtype, span.nbytes)
-                self.tails = [known, *self.tails[:7]]
+            if tail.startswith(b"\xa5shape") and len(tail) <= _TAIL:
+                others = self.tails.get(span.nbytes, [])[:7]
+                known = (tail, tensor.shape, tensor.dtype)
+                self.tails[span.nbytes] = [known, *others]
 
     def key(self) -> str:
         # Not by value(), which a map in a map's key in a map's key would never leave.
