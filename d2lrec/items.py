@@ -111,7 +111,8 @@ def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> Record:
             what = f"the key {key!r} is no string; a record's keys are field names."
             raise Unrecordable(f"{what} Use {str(key)!r}, or a list.", path=path)
         place = (*path, _text(key, path))
-        if isinstance(value, Param):  # without the questions of into_tree
+        if isinstance(value, Param) and len(place) <= MAX_DEPTH:
+            # without the questions of into_tree
             tree[key] = _param(value, settings, place)
         else:
             tree[key] = into_tree(value, settings, place)

@@ -160,7 +160,7 @@ def test_a_length_that_is_too_small_stops_it(said):
 
     memory, seconds = peak(refused)
     assert memory < 40 << 20
-    assert seconds < 5
+    assert seconds < 60  # no hang, on any machine
 
 
 def test_a_length_that_is_too_large_is_known_before_anything_is_made():

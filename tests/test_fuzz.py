@@ -34,7 +34,7 @@ def test_mutated_files(chunk):
         slowest = max(slowest, time.perf_counter() - start)
         read += good
     assert 50 < read < 500  # some damage is none, most is seen
-    assert slowest < 5  # seconds, on a busy machine; some thousandths on an idle one
+    assert slowest < 60  # no hang: some thousandths of a second on an idle machine
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 200 * (1 << 10 if sys.platform == "linux" else 1 << 20)
 

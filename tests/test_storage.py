@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -511,7 +510,6 @@ KILLED = """
 
 def test_a_save_that_is_killed(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(d2lrec.__path__[0]).parent)}
-    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(KILLED)],
         cwd=tmp_path,
@@ -524,7 +522,6 @@ def test_a_save_that_is_killed(tmp_path):
     left, after = done.stdout.splitlines()
     assert int(left) <= 1  # each save clears what the one before it left
     assert after == "['file.mpk']"
-    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize(
