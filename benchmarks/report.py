@@ -87,6 +87,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
         table(rows, "|"),
         f"{summary(rows)}.",
     ]
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.md").write_text("\n\n".join(text) + "\n")
     draw([row for row in rows if row.limit is not None], folder / "results.png")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import threading
@@ -64,6 +65,11 @@ class FileSource:
 
     def read(self, offset: int, count: int) -> bytes:
         """Return exactly `count` bytes from `offset`."""
+        if hasattr(os, "pread"):  # mostly one call, and no copy
+            with contextlib.suppress(OSError):
+                found = os.pread(self._file.fileno(), count, offset)
+                if len(found) == count:
+                    return found
         data = bytearray(count)
         self.read_into(offset, memoryview(data))
         return bytes(data)

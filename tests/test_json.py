@@ -323,3 +323,13 @@ def test_what_is_nested_too_deeply_is_not_written():
     value.append(value)
     with pytest.raises(Unrecordable, match="no JSON for this value: Recursion limit"):
         codec.encode(value)
+
+
+@pytest.mark.parametrize("name", ["w", "tf", "true", "false", "t" * 10_001])
+@pytest.mark.parametrize("wrong", ["true", "false", "1.0", "256", "-1", "null", '"1"'])
+def test_bytes_are_integers_and_no_booleans(name, wrong):
+    text = '{"%s": {"bytes": [1, 0, %s, 1], "shape": [4], "dtype": "U8"}}'
+    tensor = decode(text % (name, "7"))[name]
+    assert tensor.bytes.tobytes() == b"\x01\x00\x07\x01"
+    with pytest.raises(CorruptRecord, match="a byte is not an integer from 0 to 255"):
+        decode(text % (name, wrong))
