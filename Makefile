@@ -6,6 +6,8 @@ PYTHON ?=
 ARGS :=
 # Seconds for each target of make fuzz.
 FUZZ := 60
+# Options for the benchmarks: make bench BENCH='--quick --folder /mnt/disk'
+BENCH :=
 # Who keeps an environment of their own (conda) runs all of it so: make test RUN=python
 RUN :=
 
@@ -24,7 +26,7 @@ BURN := if command -v cargo >/dev/null; \
     then cargo build --quiet --locked --manifest-path tests/burn/Cargo.toml || true; \
     else echo 'no cargo here: they skip'; fi
 
-.PHONY: help book test lab check site fuzz setup clean clean-env
+.PHONY: help book test lab check site fuzz bench setup clean clean-env
 
 help:
 	@echo 'make book       build the chapters and the site (the first time: install too)'
@@ -33,6 +35,7 @@ help:
 	@echo 'make check      only ruff and mypy'
 	@echo 'make site       only the site, from the chapters as they are'
 	@echo 'make fuzz       look for inputs that break the library; FUZZ=600 seconds for each'
+	@echo 'make bench      measure speed and memory against others, for ten minutes'
 	@echo 'make clean      remove what was built; make clean-env: .venv as well'
 	@echo
 	@echo 'PYTHON=python3.12 chooses a Python, TORCH_INDEX=... a smaller PyTorch (README),'
@@ -59,6 +62,9 @@ check: setup
 	@$(PY) -m ruff format --check .
 	@echo '[2/$(STEPS)] Types: mypy'
 	@$(PY) -m mypy
+
+bench: setup
+	@$(PY) -m benchmarks.run $(BENCH)
 
 lab: setup
 	@$(PY) -m jupyterlab --LabApp.app_settings_dir=tools/lab \

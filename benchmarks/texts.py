@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import json
 import subprocess
 import sys
@@ -126,11 +125,12 @@ def measure_describe(
     file: Path, letter: str, rounds: int, clock: Clock = time.perf_counter
 ) -> list[Row]:
     """Describe a file in a process of its own, from its start to its end."""
-    if importlib.util.find_spec("d2lrec.__main__") is None:
-        print("  describe: skipped, there is no command line yet")
+    program = Path(sys.executable).with_name("d2lrec")
+    if not program.exists():
+        print(f"  describe: skipped, there is no {program}")
         return []
     print("  describe", flush=True)
-    command = [sys.executable, "-m", "d2lrec", "describe", str(file)]
+    command = [str(program), "describe", str(file)]
     bare = [sys.executable, "-c", "pass"]
     run = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL)
     contestants = [

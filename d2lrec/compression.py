@@ -8,7 +8,8 @@ speed. A compressed file passes through memory whole.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from isal import isal_zlib
 
@@ -18,6 +19,11 @@ from d2lrec.payload import CHUNK, Buffer, Memory, Payload, Source
 GZIP = 16 + isal_zlib.MAX_WBITS
 # Deflate makes at most 1,032 bytes of one.
 RATIO = 1032
+# How much goes through isal in one call. It makes room for the result anew each time,
+# and copies what is left of its input, which a hundred megabytes make slow.
+PIECE = 1 << 20
+# How large its tables are, from 1 to 9; with those of its own choice it takes longer.
+MEMORY = 9
 
 
 def buffers(parts: Iterable[bytes | Payload]) -> Iterable[Buffer]:
@@ -36,8 +42,12 @@ def compress(parts: Iterable[bytes | Payload]) -> list[bytes | Payload]:
     >>> gzip.decompress(b"".join(compress([b"abc", b"def"])))
     b'abcdef'
     """
-    gzip = isal_zlib.compressobj(1, isal_zlib.DEFLATED, GZIP)
-    return [*(gzip.compress(buffer) for buffer in buffers(parts)), gzip.flush()]
+    gzip = isal_zlib.compressobj(1, isal_zlib.DEFLATED, GZIP, MEMORY)
+    compressed: list[bytes | Payload] = []
+    for buffer in buffers(parts):
+        for start in range(0, len(buffer), PIECE):
+            compressed.append(gzip.compress(buffer[start : start + PIECE]))
+    return [*compressed, gzip.flush()]
 
 
 def decompress(source: Source) -> Memory:
@@ -48,6 +58,38 @@ def decompress(source: Source) -> Memory:
             cannot be what it says.
     """
     data = source.read(0, source.size)
+    length, limit = _length(data)
+    gzip = isal_zlib.decompressobj(GZIP)
+    pieces: list[bytes] = []
+    end = 0
+    try:
+        while not gzip.eof and end < len(data):
+            left = data[end : end + PIECE]
+            end += len(left)
+            for piece in _inflated(gzip, left):
+                pieces.append(piece)
+                limit -= len(piece)
+                if limit < 0:
+                    raise CorruptRecord(_more_than(length), offset=len(data) - 4)
+    except isal_zlib.error as error:  # type: ignore[misc]
+        what = f"the gzip file is damaged: {error}."
+        raise CorruptRecord(what) from None
+    if not gzip.eof:
+        raise CorruptRecord("the gzip file was cut short.", offset=len(data))
+    end -= len(gzip.unused_data)
+    if end < len(data):
+        what = f"the gzip member ends here, and {len(data) - end} bytes are left."
+        raise CorruptRecord(what, offset=end)
+    return Memory(b"".join(pieces))
+
+
+def _more_than(length: int) -> str:
+    what = f"more bytes come out than the {length} that the end of the file says. "
+    return what + "It was damaged, or there are bytes after the gzip file."
+
+
+def _length(data: bytes) -> tuple[int, int]:
+    """Return how long a gzip file says that it becomes, and how long it may become."""
     if len(data) < 18 or not data.startswith(b"\x1f\x8b"):
         what = "this is no gzip file: 1f 8b, and 18 bytes at least, expected."
         raise CorruptRecord(f"{what} Is it the right recorder?", offset=0)
@@ -59,27 +101,14 @@ def decompress(source: Source) -> Memory:
     if length > most:
         what = f"{length} bytes are said to come of {len(data)}: more than gzip can."
         raise CorruptRecord(what, offset=len(data) - 4)
-    limit = length + (most - length >> 32 << 32)  # it is stored without its high bits
-    gzip = isal_zlib.decompressobj(GZIP)
-    pieces: list[bytes] = []
-    try:
-        left = data
-        while not gzip.eof and (left or not pieces):
-            pieces.append(gzip.decompress(left, CHUNK))
-            left = gzip.unconsumed_tail
-            limit -= len(pieces[-1])
-            if limit < 0:
-                what = f"more bytes come out than the {length} that the end of the file"
-                what += " says. It was damaged, or there are bytes after the gzip file."
-                raise CorruptRecord(what, offset=len(data) - 4)
-            if not pieces[-1] and not left:
-                break
-    except isal_zlib.error as error:  # type: ignore[misc]
-        what = f"the gzip file is damaged: {error}."
-        raise CorruptRecord(what) from None
-    if not gzip.eof:
-        raise CorruptRecord("the gzip file was cut short.", offset=len(data))
-    if gzip.unused_data:
-        what = f"the gzip member ends here, and {len(gzip.unused_data)} bytes are left."
-        raise CorruptRecord(what, offset=len(data) - len(gzip.unused_data))
-    return Memory(b"".join(pieces))
+    # It is stored without its high bits.
+    return length, length + (most - length >> 32 << 32)
+
+
+def _inflated(gzip: Any, data: bytes) -> Iterator[bytes]:
+    """Yield what comes of some of the file's bytes, in pieces that fit into memory."""
+    piece = gzip.decompress(data, CHUNK)
+    yield piece
+    while not gzip.eof and (gzip.unconsumed_tail or len(piece) == CHUNK):
+        piece = gzip.decompress(gzip.unconsumed_tail, CHUNK)
+        yield piece

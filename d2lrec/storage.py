@@ -25,7 +25,7 @@ except ImportError:  # Windows has no such locks: leftovers stay there
     fcntl = None  # type: ignore[assignment]
 
 # Smaller buffers are gathered, so that ten thousand of them cost a few writes.
-GATHER = 1 << 20
+GATHER = 1 << 18
 
 
 def write_file(
