@@ -27,7 +27,7 @@ SAVE_FAST = (
 LOAD = (
     Target("b", ("memcpy",), 1.8),
     Target("c", ("memcpy",), 1.3),
-    Target("bct", ("safetensors",), 1.2),
+    Target("bc", ("safetensors",), 1.2),
     Target("d", ("torch",), 0.12),
     Target("bc", ("Burn",), 1.0),
 )

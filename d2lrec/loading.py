@@ -19,6 +19,7 @@ from d2lrec.payload import Payload
 from d2lrec.places import IDS, leaves, places
 from d2lrec.reading import read_all
 from d2lrec.record import Param
+from d2lrec.scratch import Scratch
 from d2lrec.selection import Renaming, Selection, selection
 from d2lrec.stored import StoredTensor
 from d2lrec.tensors import integer_misfit, memory_of, usable, warn_of_loss
@@ -107,12 +108,13 @@ def _load(plan: LoadPlan) -> list[Loss]:
     filled: list[Tensor] = []
     few: list[tuple[bytes, Tensor]] = []
     losses: list[Loss] = []
+    scratch = Scratch()
     with torch.no_grad():
         try:
             for path, (place, record) in zip(plan.loaded, plan.steps, strict=True):
                 tensor = record.tensor if isinstance(record, Param) else record
                 if not isinstance(tensor, StoredTensor) or not tensor.fits(place.view):
-                    lost = copy_into(place.view, record)
+                    lost = copy_into(place.view, record, scratch)
                     dtypes = tensor.dtype, place.view.dtype
                     narrow = min(dtypes, key=lambda dtype: dtype.itemsize)
                     losses.append((path, place.view.numel(), narrow, lost))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from d2lrec.errors import join
 from d2lrec.places import Place, places
 from d2lrec.record import Param, children
+from d2lrec.scratch import Scratch
 from d2lrec.selection import Renaming, Selection, renamed, selection
 from d2lrec.stored import StoredTensor
 from d2lrec.tensors import convert, is_plain, memory_of
@@ -181,8 +182,15 @@ def _bits(place: Place, record: Any) -> bytes:
     return bytes(memory_of(source.contiguous()))
 
 
-def copy_into(target: Tensor, record: Any) -> tuple[int, int]:
+def copy_into(
+    target: Tensor, record: Any, scratch: Scratch | None = None
+) -> tuple[int, int]:
     """Write a record's parameter through a place's view.
+
+    Args:
+        target: The view.
+        record: The parameter.
+        scratch: Memory to read it into, if it has to be converted on the way.
 
     Returns:
         How many numbers became infinity and how many zero in the target's dtype.
@@ -190,7 +198,7 @@ def copy_into(target: Tensor, record: Any) -> tuple[int, int]:
     tensor = record.tensor if isinstance(record, Param) else record
     with torch.no_grad():
         if isinstance(tensor, StoredTensor):
-            return tensor.copy_into(target)
+            return tensor.copy_into(target, scratch)
         return convert(tensor, target)
 
 

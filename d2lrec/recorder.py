@@ -47,7 +47,7 @@ class Recorder:
 
     def _encode(self, item: Any, like: Any) -> list[bytes | Payload]:
         tree = into_tree(item, self.settings)
-        small.fetch(tree)
+        small.prepare(tree)
         return self.encode(tree, self._structure(like))
 
     def encode(self, tree: Any, structure: Structure | None) -> list[bytes | Payload]:

@@ -13,21 +13,26 @@ import torch
 from torch import Tensor
 
 from d2lrec.record import Param, TensorData, children
+from d2lrec.scratch import Scratch
 from d2lrec.tensors import TensorPayload, memory_of
 
 # Tensors of up to this many bytes count as small.
 SMALL = 4096
 
 
-def fetch(tree: Any) -> None:
-    """Fetch the bytes of a tree's small tensors, all of one dtype and device at once.
+def prepare(tree: Any) -> None:
+    """Get a tree's tensors ready to be written.
+
+    The bytes of small ones are fetched, all of one dtype and device at once. Those
+    that have to be converted share the memory for it.
 
     Args:
-        tree: What `into_tree` returned. Its tensors that have to be converted are
-            left alone, as are the large ones.
+        tree: What `into_tree` returned.
     """
+    scratch = Scratch()
     kinds: dict[tuple[torch.dtype, torch.device], list[TensorPayload]] = {}
     for payload in _payloads(tree):
+        payload.scratch = scratch
         tensor = payload.tensor
         if tensor.nbytes <= SMALL and tensor.dtype == payload.dtype:
             kinds.setdefault((tensor.dtype, tensor.device), []).append(payload)

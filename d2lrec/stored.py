@@ -9,6 +9,7 @@ from d2lrec.errors import CorruptRecord, Path, Unrecordable
 from d2lrec.payload import Memory, Span
 from d2lrec.precision import Settings
 from d2lrec.record import TensorData
+from d2lrec.scratch import Scratch
 from d2lrec.tensors import (
     TORCH_DTYPES,
     convert,
@@ -62,21 +63,25 @@ class StoredTensor:
         warn_of_loss(*lost, tensor.numel(), self.dtype, self.path)
         return tensor.to(device=device)
 
-    def copy_into(self, target: Tensor) -> tuple[int, int]:
+    def copy_into(self, target: Tensor, scratch: Scratch | None) -> tuple[int, int]:
         """Read it into an existing tensor of the same shape.
 
         Returns:
             How many numbers became infinity and how many zero.
         """
-        tensor, lost = self._read()
+        tensor, lost = self._read(scratch)
         more = convert(tensor, target)
         return lost[0] + more[0], lost[1] + more[1]
 
-    def _read(self, *, mapped: bool = False) -> tuple[Tensor, tuple[int, int]]:
+    def _read(
+        self, scratch: Scratch | None = None, *, mapped: bool = False
+    ) -> tuple[Tensor, tuple[int, int]]:
         """Return the tensor, and how many numbers became infinity and zero."""
         stored = self._mapped() if mapped else None
         if stored is None:
-            stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
+            dtype = TORCH_DTYPES[self.data.dtype]
+            empty = scratch.tensor if scratch else torch.empty
+            stored = empty(self.shape, dtype=dtype)
             self.data.bytes.read_into(memory_of(stored))
         if self.data.dtype.startswith("Bool"):
             self._check_booleans(stored)

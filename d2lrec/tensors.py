@@ -20,6 +20,7 @@ from d2lrec.errors import Path, PrecisionWarning, RecorderError, Unrecordable, j
 from d2lrec.payload import CHUNK, Buffer
 from d2lrec.precision import Settings
 from d2lrec.record import TensorData
+from d2lrec.scratch import Scratch
 
 # Burn's name -> torch's dtype. Flex32 is stored as 32-bit floats.
 TORCH_DTYPES = {
@@ -145,7 +146,8 @@ class TensorPayload:
     tensor: Tensor
     dtype: torch.dtype
     path: Path = ()
-    known: bytes | None = None  # those of a small one: see `small.fetch`
+    known: bytes | None = None  # those of a small one: see `small.prepare`
+    scratch: Scratch | None = None  # what it shares with others
 
     @property
     def nbytes(self) -> int:
@@ -153,7 +155,7 @@ class TensorPayload:
         return self.tensor.numel() * self.dtype.itemsize
 
     def chunks(self) -> Iterable[Buffer]:
-        """Return the tensor's own memory, or converted pieces in one shared buffer.
+        """Return the tensor's own memory, or converted pieces in shared memory.
 
         Warns:
             PrecisionWarning: Numbers became infinity or zero on the way.
@@ -167,11 +169,10 @@ class TensorPayload:
         return self._converted(tensor)
 
     def _converted(self, tensor: Tensor) -> Iterator[Buffer]:
-        limit = min(CHUNK // self.dtype.itemsize, tensor.numel())
-        buffer = torch.empty(limit, dtype=self.dtype)
+        scratch = self.scratch or Scratch()
         lost = (0, 0)
-        for piece in _pieces(tensor, limit):
-            part = buffer[: piece.numel()].view(piece.shape)
+        for piece in _pieces(tensor, CHUNK // self.dtype.itemsize):
+            part = scratch.tensor(piece.shape, self.dtype)
             new = convert(piece, part)
             lost = (lost[0] + new[0], lost[1] + new[1])
             yield memory_of(part)
@@ -218,6 +219,9 @@ def convert(source: Tensor, target: Tensor) -> tuple[int, int]:
         with np.errstate(over="ignore"):  # torch would round to 32 bits in between
             numbers = source.resolve_neg().numpy()
             np.copyto(target.numpy(), numbers, casting="same_kind")
+    elif target.dim() == 2 and target.stride(0) == 1:
+        # torch transposes well where it writes in order, not where it reads in order.
+        target.t().copy_(source.t())
     else:
         target.copy_(source)
     if not (source.dtype.is_floating_point and target.dtype.is_floating_point):

@@ -55,14 +55,14 @@ def test_fetching_together_gives_the_bytes_that_fetching_alone_gives(settings):
     item["net"].count -= 2**31 - 2**14  # so that it fits 16 bits
     item["net"].count.clamp_(0, 100)
     alone, together = (into_tree(item, settings) for _ in range(2))
-    small.fetch(together)
+    small.prepare(together)
     for one, other in zip(payloads(alone), payloads(together), strict=True):
         assert stored_bytes(one) == stored_bytes(other)
 
 
 def test_what_is_small_and_needs_no_conversion_is_fetched_together():
     tree = into_tree(Mixed(), FullPrecisionSettings)
-    small.fetch(tree)
+    small.prepare(tree)
     apart = {name for name, value in tree.items() if name != "linear"} - {
         name
         for name, value in tree.items()
@@ -74,7 +74,7 @@ def test_what_is_small_and_needs_no_conversion_is_fetched_together():
 def test_a_negated_view_keeps_its_numbers():
     view = torch._neg_view(torch.tensor([1.0, -2.0]))
     tree = into_tree([view], FullPrecisionSettings)
-    small.fetch(tree)
+    small.prepare(tree)
     assert stored_bytes(tree[0].bytes) == torch.tensor([-1.0, 2.0]).numpy().tobytes()
 
 
