@@ -144,10 +144,12 @@ def _materialize(
     module: nn.Module, plan: LoadPlan, device: torch.device | str | None
 ) -> list[tuple[Tensor, Tensor]]:
     """Give memory to tensors on the meta device; return pairs to swap back."""
-    tensors = [*module.named_parameters(), *module.named_buffers()]
-    meta = {name: tensor for name, tensor in tensors if tensor.is_meta}
-    if not meta:
+    parts = [(part._parameters, part._buffers) for part in module.modules()]
+    tensors = (tensor for pair in parts for own in pair for tensor in own.values())
+    if not any(tensor is not None and tensor.is_meta for tensor in tensors):
         return []
+    named = [*module.named_parameters(), *module.named_buffers()]
+    meta = {name: tensor for name, tensor in named if tensor.is_meta}
     done = {place.key for place, _ in plan.steps}
     empty = {id(x.source) for x in leaves(places(module)) if x.key not in done}
     filled = {id(place.source) for place, _ in plan.steps} - empty

@@ -98,7 +98,7 @@ def plan_load(
     for path, place in flat(places(module)).items():
         if not isinstance(place, Place):  # a constant; a tensor there is unused
             continue
-        value, name = found.pop(path, None), join(path)
+        value, name = found.pop(path, None), ".".join(path)
         if selected(name):
             _match_place(place, value, name, plan)
     left = (path for path, value in found.items() if isinstance(value, _LEAVES))
@@ -140,7 +140,7 @@ def _match_place(place: Place, record: Any, path: str, plan: LoadPlan) -> None:
     elif not _is_same_kind(tensor.dtype, place.view.dtype):
         kinds = _number_kind(tensor.dtype), _number_kind(place.view.dtype)
         _differ(plan, path, *kinds)
-    elif getattr(tensor, "is_meta", False):
+    elif tensor.is_meta:
         _differ(plan, path, "a meta tensor without values", "a tensor")
     else:
         plan.loaded.append(path)

@@ -31,6 +31,7 @@ class StoredTensor:
     """
 
     __slots__ = ("data", "dtype", "path", "settings", "shape")
+    is_meta = False
 
     def __init__(self, data: TensorData, settings: Settings, path: Path) -> None:
         self.data = data
@@ -113,11 +114,11 @@ class StoredTensor:
 
         Not if the numbers have to be converted, checked or put in another order.
         """
-        if target.dtype != self.dtype or TORCH_DTYPES[self.data.dtype] != self.dtype:
+        same = target.dtype == self.dtype == TORCH_DTYPES[self.data.dtype]
+        if not same or not self.plain:
             return False
         # A negated view's memory has the opposite numbers.
-        plain = target.is_cpu and target.is_contiguous() and not target.is_neg()
-        return plain and self.plain
+        return target.is_cpu and target.is_contiguous() and not target.is_neg()
 
     @property
     def known(self) -> bytes | None:

@@ -402,14 +402,14 @@ def test_damaged_files(data):
         assert len(str(error)) < 1000
 
 
-class Walking(mpk.decoder._Decoder):
+class Walking(mpk.decoder.Decoder):
     """The decoder without its short cut for parameters."""
 
-    def param(self, pattern):
-        return None
+    def params(self, limit, *, named):
+        return ()
 
 
-def outcome(data, decoder=mpk.decoder._Decoder, window=1 << 16):
+def outcome(data, decoder=mpk.decoder.Decoder, window=1 << 16):
     """What decoding gives, be it an error."""
     try:
         patch = mock.patch.multiple(reader, FIRST=window, WINDOW=window)

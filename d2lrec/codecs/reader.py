@@ -10,7 +10,7 @@ from d2lrec.record import FILE_DEPTH, MAX_VALUES, TOO_MANY
 # another may follow, and more and more while none does.
 FIRST = 1 << 9
 WINDOW = 1 << 16
-# Payloads of up to this many bytes that lie in the window need not be read again.
+# Payloads of up to this many bytes are read with what stands around them.
 SMALL = 4096
 
 
@@ -67,15 +67,15 @@ class Reader:
             )
 
     def payload(self, count: int) -> Span:
-        """Leave a payload where it is and jump over it."""
+        """Leave a payload where it is and jump over it; read a small one on the way."""
         self.check(count)
-        start = self.position
         span = Span(self.source, self.offset, count)
-        self.position += count
-        if count <= SMALL and self.position <= len(self.window):
-            span.known = self.window[start : self.position]
-        if self.position > len(self.window):  # read nothing of the payload
-            self.base, self.window, self.position = self.offset, b"", 0
+        if count <= SMALL:
+            span.known = self.take(count)
+        elif self.position + count <= len(self.window):
+            self.position += count
+        else:  # read nothing of the payload
+            self.base, self.window, self.position = self.offset + count, b"", 0
             self.ahead = FIRST
         return span
 

@@ -13,7 +13,7 @@ import re
 from typing import NamedTuple
 
 from d2lrec import envelope
-from d2lrec.codecs.bincode.decoder import _Decoder as Decoder
+from d2lrec.codecs.bincode.decoder import Decoder
 from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source
 from d2lrec.record import Param, Record

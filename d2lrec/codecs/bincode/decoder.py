@@ -47,13 +47,15 @@ def decode(source: Source, structure: Structure) -> Any:
     step   300
     delta  -1
     """
-    decoder = _Decoder(source)
+    decoder = Decoder(source)
     tree = decoder.value(structure)
     decoder.finish()
     return tree
 
 
-class _Decoder(Reader):
+class Decoder(Reader):
+    """Walks bincode by a structure; a subclass may watch its steps."""
+
     hint = "The file was cut short or damaged, or the structure is another one."
 
     def value(self, kind: Structure) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from reprlib import repr as short
-from typing import Any
+from typing import Any, NamedTuple
 
 from d2lrec.codecs.mpk.tags import CONSTANTS, LENGTHS, NUMBERS
 from d2lrec.codecs.reader import Reader
+from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source, Span
 from d2lrec.record import MAX_VALUES, Float32, Param, TensorData, recognize
 
@@ -30,30 +31,39 @@ def decode(source: Source) -> Any:
     >>> decode(Memory(b"\\x92\\x01\\xcb\\x3f\\xe0\\0\\0\\0\\0\\0\\0"))
     [1, 0.5]
     """
-    decoder = _Decoder(source)
+    decoder = Decoder(source)
     tree = decoder.value()
     decoder.finish()
     return tree
 
 
 # A parameter in the very bytes in which Burn writes it, up to its numbers: 82 map of 2,
-# a0 to bf string of up to 31, 83 map of 3, c4 to c6 bytes, of which the length follows.
+# a0 to bf string of up to 31, 83 map of 3. Its name in a map stands before it.
 _STRING = rb"([\xa0-\xbf][\x20-\x7e]*)"
-_BYTES = rb"(\xc4.|\xc5..|\xc6....)"
-_PARAM = rb"\x82\xa2id" + _STRING + rb"\xa5param\x83\xa5bytes" + _BYTES
-_IN_MAP = re.compile(_STRING + _PARAM, re.DOTALL)  # its name stands before it
-_IN_ARRAY = re.compile(rb"()" + _PARAM, re.DOTALL)
-# How far to look for what stands after the numbers.
-_TAIL = 64
+_PARAM = rb"\x82\xa2id" + _STRING + rb"\xa5param\x83\xa5bytes"
+# Of how many forms of parameters the bytes are remembered.
+_FORMS = 8
 
 
-class _Decoder(Reader):
+class _Form(NamedTuple):
+    """What the parameters of one shape have in common: all but name, id and numbers."""
+
+    named: re.Pattern[bytes]
+    unnamed: re.Pattern[bytes]
+    nbytes: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Decoder(Reader):
+    """Walks MessagePack; a subclass may watch its steps."""
+
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        # By a payload's length what stood after it: bytes, and their shape and dtype.
-        self.tails: dict[int, list[tuple[bytes, tuple[int, ...], str]]] = {}
+        self.forms: list[_Form] = []  # of the small parameters that came by, last first
 
     def value(self) -> Any:
+        """Read one value."""
         tag = self.take(1)[0]
         if tag < 0x80:  # 00-7f: the number itself
             return tag
@@ -76,76 +86,100 @@ class _Decoder(Reader):
         raise self.corrupt(what, self.offset - 1)
 
     def number(self, tag: int) -> float | int:
+        """Read a number after its first byte."""
         number: float | int = NUMBERS[tag].unpack(self.take(NUMBERS[tag].size))[0]
         return Float32(number) if tag == 0xCA else number
 
     def array(self, count: int) -> list[Any]:
+        """Read an array of `count` entries."""
         self.check(count)  # an entry has at least one byte
         entries: list[Any] = []
-        for index in range(count):
-            found = self.param(_IN_ARRAY)
-            entries.append(found[1] if found else self.entry(index))
+        while len(entries) < count:
+            left = count - len(entries)
+            entries += [param for _, _, param in self.params(left, named=False)]
+            if len(entries) < count:
+                entries.append(self.entry(len(entries)))
         return entries
 
     def map(self, count: int) -> Any:
+        """Read a map of `count` pairs, and say what it stands for."""
         start = self.offset - 1
         self.check(2 * count)
         fields: dict[str, Any] = {}
-        for _ in range(count):
-            at = self.offset
-            found = self.param(_IN_MAP)
-            key = found[0] if found else self.key()
-            if key in fields:
-                what = f"the key {short(key)} stands twice in one map."
-                raise self.corrupt(what, at)
-            fields[key] = found[1] if found else self.entry(key)
+        while len(fields) < count:
+            for at, key, param in self.params(count - len(fields), named=True):
+                if key in fields:
+                    raise self.twice(key, at)
+                fields[key] = param
+            if len(fields) < count:
+                at, key = self.offset, self.key()
+                if key in fields:
+                    raise self.twice(key, at)
+                fields[key] = self.entry(key)
         value = recognize(fields, self.path, start)
         if isinstance(value, Param):
             self.learn(value.tensor)
         return value
 
-    def param(self, pattern: re.Pattern[bytes]) -> tuple[str, Param] | None:
-        """Read a parameter, and its name in a map, at the speed of `re`.
+    def twice(self, key: str, at: int) -> CorruptRecord:
+        """Return the error for a key that stands twice."""
+        return self.corrupt(f"the key {short(key)} stands twice in one map.", at)
 
-        Parameters of one shape differ in name, id and numbers only. Whatever is not
-        exactly like the last ones is left to the walk: then this returns None.
+    def params(self, limit: int, *, named: bool) -> Iterator[tuple[int, str, Param]]:
+        """Read small parameters, and their names in a map, at the speed of `re`.
+
+        They end at what is not exactly like one of the last ones, or not whole in the
+        window: that is left to the walk.
+
+        Yields:
+            Where each began, its name, and the parameter.
         """
-        found = pattern.match(self.window, self.position)
-        if found is None or self.values >= MAX_VALUES:
-            return None
-        name, text, length = found.groups()
-        for string in (name, text):
-            if string and string[0] != 0xA0 + len(string) - 1:
-                return None
-        count = int.from_bytes(length[1:], "big")
-        if count not in self.tails or count > self.source.size - self.offset:
-            return None
-        here = self.base, self.window, self.position
-        self.position = found.end()
-        span = self.payload(count)
-        if self.position + _TAIL > len(self.window):
-            self.fill(_TAIL)
-        for tail, shape, dtype in self.tails[count]:
-            if self.window.startswith(tail, self.position):
-                self.position += len(tail)
-                self.values += 1
-                param = Param(text[1:].decode(), TensorData(span, shape, dtype))
-                return name[1:].decode(), param
-        self.base, self.window, self.position = here
-        return None
+        more = True
+        while more:
+            more = False
+            for form in self.forms:
+                match = (form.named if named else form.unnamed).match
+                while limit and (found := match(self.window, self.position)):
+                    name, text, numbers = found.groups()
+                    right = text[0] == 0x9F + len(text) and self.values < MAX_VALUES
+                    if not right or (named and name[0] != 0x9F + len(name)):
+                        return
+                    start = self.base + self.position
+                    offset = self.base + found.start(3)
+                    span = Span(self.source, offset, form.nbytes, numbers)
+                    data = TensorData(span, form.shape, form.dtype)
+                    self.position = found.end()
+                    self.values += 1
+                    limit, more = limit - 1, True
+                    yield start, name[1:].decode(), Param(text[1:].decode(), data)
 
     def learn(self, tensor: TensorData) -> None:
-        """Remember what stood after a payload."""
+        """Remember in which bytes a small parameter stood."""
         span = tensor.bytes
-        if isinstance(span, Span):
-            start = span.offset + span.nbytes - self.base
-            tail = self.window[start : self.position] if start >= 0 else b""
-            if tail.startswith(b"\xa5shape") and len(tail) <= _TAIL:
-                others = self.tails.get(span.nbytes, [])[:7]
-                known = (tail, tensor.shape, tensor.dtype)
-                self.tails[span.nbytes] = [known, *others]
+        if not isinstance(span, Span) or span.known is None:
+            return
+        start = span.offset - self.base
+        end = start + span.nbytes
+        if span.nbytes < 1 << 8:  # c4: bytes, their length in one byte; c5: in two
+            head = b"\xc4" + span.nbytes.to_bytes(1, "big")
+        else:
+            head = b"\xc5" + span.nbytes.to_bytes(2, "big")
+        tail = self.window[end : self.position]
+        if start > 0 and tail.startswith(b"\xa5shape"):
+            numbers = b"(.{%d})" % span.nbytes
+            rest = _PARAM + re.escape(head) + numbers + re.escape(tail)
+            form = _Form(
+                named=re.compile(_STRING + rest, re.DOTALL),
+                unnamed=re.compile(b"()" + rest, re.DOTALL),
+                nbytes=span.nbytes,
+                shape=tensor.shape,
+                dtype=tensor.dtype,
+            )
+            others = [x for x in self.forms if x != form]
+            self.forms = [form, *others[: _FORMS - 1]]
 
     def key(self) -> str:
+        """Read a key, which is a string."""
         # Not by value(), which a map in a map's key in a map's key would never leave.
         tag = self.take(1)[0]
         kind, size = LENGTHS.get(tag, ("", 0))
@@ -157,15 +191,16 @@ class _Decoder(Reader):
         raise self.corrupt(what, self.offset - 1)
 
     def entry(self, key: str | int) -> Any:
+        """Read the value of a key, or at an index."""
         self.enter(key)
         value = self.value()
         self.path.pop()
         return value
 
 
-_READERS: dict[str, Callable[[_Decoder, int], Any]] = {
-    "bytes": _Decoder.payload,
-    "string": _Decoder.text,
-    "array": _Decoder.array,
-    "map": _Decoder.map,
+_READERS: dict[str, Callable[[Decoder, int], Any]] = {
+    "bytes": Decoder.payload,
+    "string": Decoder.text,
+    "array": Decoder.array,
+    "map": Decoder.map,
 }
