@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from d2lrec.conversion import load_record
+from d2lrec.errors import RecorderError
 from d2lrec.items import stored
 from d2lrec.paths import StrPath
 from d2lrec.recorders import DefaultFileRecorder
@@ -37,7 +38,7 @@ def save_file(item: Any, path: StrPath, recorder: FileRecorder = _DEFAULT) -> Pa
     >>> str(save_file(nn.Linear(20, 256), "mlp"))
     'mlp.mpk'
     """
-    return recorder.record(item, path)
+    return _instance(recorder).record(item, path)
 
 
 def load_file(
@@ -75,7 +76,7 @@ def load_file(
     >>> torch.equal(load_file(twin, file).weight, net.weight)
     True
     """
-    like = module if recorder.codec.typed else None
+    like = module if _instance(recorder).codec.typed else None
     with recorder.open(path, like) as record:
         record = stored(record, recorder.settings)
         load_record(
@@ -83,3 +84,11 @@ def load_file(
         )
         del record  # before the garbage collector, paused here, would walk all of it
     return module
+
+
+def _instance(recorder: FileRecorder) -> FileRecorder:
+    if isinstance(recorder, FileRecorder):
+        return recorder
+    name = getattr(recorder, "__name__", type(recorder).__name__)
+    what = f"recorder={name}: a file recorder expected, such as"
+    raise RecorderError(f"{what} NamedMpkFileRecorder(), with its parentheses.")

@@ -120,6 +120,9 @@ class _Tree:
 class Record(_Tree, dict[str, Any]):
     """A dict that prints as a tree of names, dtypes and shapes.
 
+    Changing it in place keeps its structure; `dict(record)` and `{**record}` are plain
+    dicts without one, which bincode then infers from their values.
+
     >>> Record(epoch=3, best=None, history=[0.5, 0.25])
     epoch    3
     best     None

@@ -327,3 +327,13 @@ def test_a_device_that_is_not_there(kind):
     assert recorder.load(data, like=ITEM, device="meta")["x"].is_meta
     with pytest.raises(d2lrec.RecorderError, match=r"the device .* cannot be used"):
         recorder.load(data, like=ITEM, device="no-such-device")
+
+
+@pytest.mark.parametrize(
+    "recorder", [d2lrec.NamedMpkFileRecorder, d2lrec.BinBytesRecorder(), "mpk"]
+)
+def test_what_is_no_file_recorder_is_refused(recorder):
+    with pytest.raises(d2lrec.RecorderError, match="a file recorder expected"):
+        d2lrec.save_file(nn.Linear(2, 3), "fc", recorder)
+    with pytest.raises(d2lrec.RecorderError, match="a file recorder expected"):
+        d2lrec.load_file(nn.Linear(2, 3), "fc", recorder)
