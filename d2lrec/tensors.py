@@ -80,10 +80,19 @@ def wrap(tensor: Tensor, settings: Settings, path: Path) -> TensorData:
     misfit = None if tensor.dtype == dtype else integer_misfit(tensor, dtype)
     if misfit is not None:
         what = f"the integer {misfit} does not fit {stored}, which {settings} store."
-        raise Unrecordable(f"{what} Record it as a float tensor.", path=path)
+        raise Unrecordable(f"{what} {_remedy(misfit)}", path=path)
     if tensor.requires_grad:  # a module's places are detached already
         tensor = tensor.detach()
     return TensorData(TensorPayload(tensor, dtype, path), tuple(tensor.shape), stored)
+
+
+def _remedy(integer: int) -> str:
+    wider = {"Full": torch.int32, "Double": torch.int64}
+    for name, dtype in wider.items():
+        limits = torch.iinfo(dtype)
+        if limits.min <= integer <= limits.max:
+            return f"Use {name}PrecisionSettings."
+    return "No settings hold it: split it into two tensors."
 
 
 def is_plain(tensor: Tensor) -> bool:

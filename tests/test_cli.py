@@ -293,7 +293,7 @@ def test_integers_that_do_not_fit_are_refused(tmp_path):
     line = failing("convert", path, copy, "--settings", "full")
     assert line == (
         f"error: {copy}, n: the integer 1099511627776 does not fit I32, which "
-        "FullPrecisionSettings store. Record it as a float tensor."
+        "FullPrecisionSettings store. Use DoublePrecisionSettings."
     )
     assert copy.read_bytes() == b"before"
 

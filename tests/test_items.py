@@ -232,9 +232,11 @@ def test_numbers_beyond_the_stored_dtype(recorder):
 def test_an_integer_that_does_not_fit(dtype, values, misfit):
     with pytest.raises(Unrecordable) as caught:
         MPK.record({"a": [torch.tensor(values, dtype=dtype)]}, "file")
+    wide = -(2**63) <= misfit < 2**63
+    remedy = "No settings hold it: split it into two tensors."
     assert str(caught.value) == (
         f"a.0: the integer {misfit} does not fit I32, which FullPrecisionSettings "
-        "store. Record it as a float tensor."
+        f"store. {'Use DoublePrecisionSettings.' if wide else remedy}"
     )
     assert not pathlib.Path("file.mpk").exists()
 
