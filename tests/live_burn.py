@@ -50,10 +50,16 @@ class Burn:
 
 def build():
     """Build the program, or skip where that cannot be."""
+    (executable,) = built().values()
+    return Burn(executable)
+
+
+def built(*options):
+    """Build what cargo is asked for; return the executables by their names."""
     cargo = shutil.which("cargo")
     if cargo is None:
         pytest.skip("no cargo here: Burn cannot be built")
-    command = [cargo, "build", "--locked", "--message-format=json"]
+    command = [cargo, "build", "--locked", "--message-format=json", *options]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     if done.returncode and re.search(NO_CRATES, done.stderr):
         pytest.skip("cargo cannot fetch Burn's crates here")
@@ -61,8 +67,9 @@ def build():
         pytest.skip("this Rust is too old for Burn 0.21: 1.92 or later expected")
     assert done.returncode == 0, done.stderr
     messages = map(json.loads, done.stdout.splitlines())
-    (executable,) = {m["executable"] for m in messages if m.get("executable")}
-    return Burn(executable)
+    return {
+        m["target"]["name"]: m["executable"] for m in messages if m.get("executable")
+    }
 
 
 def unpacked(path):
