@@ -72,7 +72,7 @@ def plan_load(
         record: What `into_record` or a recorder's `load` returned, or a part of it.
         only: Which parameters, by path: a regular expression that is searched for in
             it, several of which one must be found, or a function from path to bool.
-            The others are neither missing nor unused.
+            The others are neither missing nor unused; to choose none is a mismatch.
         rename: From the record's paths to the module's: regular expressions and their
             replacements, applied one after the other, or a function from path to path.
 
@@ -95,12 +95,15 @@ def plan_load(
         return plan
     selected = selection(only)
     found = renamed(flat(record), rename)
-    for path, place in flat(places(module)).items():
+    paths = flat(places(module))
+    for path, place in paths.items():
         if not isinstance(place, Place):  # a constant; a tensor there is unused
             continue
         value, name = found.pop(path, None), ".".join(path)
         if selected(name):
             _match_place(place, value, name, plan)
+    if only is not None and not any(selected(join(path)) for path in paths):
+        plan.mismatched.append("only= chooses none of the module's paths")
     left = (path for path, value in found.items() if isinstance(value, _LEAVES))
     plan.unused += filter(selected, (join(path) or "the record" for path in left))
     _match_tied(plan)

@@ -49,8 +49,6 @@ ALL = [
         ({"hidden"}, ALL[:2]),
         ((x for x in ["^hid", "^out"]), [*ALL[:2], *ALL[-2:]]),
         (lambda path: path == "output.bias", ["output.bias"]),
-        ([], []),
-        ("nothing like it", []),
     ],
     ids=label,
 )
@@ -58,6 +56,12 @@ def test_only(only, expected):
     plan = d2lrec.plan_load(net(), record(), only=only)
     assert plan.loaded == expected
     assert (plan.missing, plan.unused, plan.mismatched) == ([], [], [])
+
+
+@pytest.mark.parametrize("only", [[], "hiden", lambda path: False])
+def test_to_choose_nothing_is_an_error(only):
+    with pytest.raises(d2lrec.RecordMismatch, match="chooses none of the module's"):
+        d2lrec.load_record(net(), record(), only=only)
 
 
 def test_what_is_not_chosen_stays_and_is_no_difference():
