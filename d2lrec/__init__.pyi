@@ -1,3 +1,4 @@
+from .checkpoint import Checkpointer as Checkpointer
 from .conversion import Recordable as Recordable
 from .conversion import into_record as into_record
 from .conversion import load_record as load_record
@@ -37,5 +38,6 @@ from .recorders import NoStdInferenceRecorder as NoStdInferenceRecorder
 from .recorders import NoStdTrainingRecorder as NoStdTrainingRecorder
 from .recorders import PrettyJsonFileRecorder as PrettyJsonFileRecorder
 from .recorders import SensitiveCompactRecorder as SensitiveCompactRecorder
+from .restoring import Restored as Restored
 
 __version__: str

@@ -46,7 +46,7 @@ def write_file(
     try:
         if target.exists() and not target.is_file():
             raise RecorderError("this is no regular file and will not be replaced.")
-        changed = _make_folder(target.parent)
+        changed = make_folder(target.parent)
         _clear_leftovers(target)
         with _temporary(target) as (name, file):
             _reserve(file, sum(map(_size, parts)))
@@ -59,10 +59,10 @@ def write_file(
         unchanged = "What was there before is unchanged."
         raise RecorderError(f"cannot be saved: {error.strerror}. {unchanged}") from None
     for folder in changed if durable else ():
-        _flush_folder(folder)
+        flush_folder(folder)
 
 
-def _make_folder(folder: Path) -> list[Path]:
+def make_folder(folder: Path) -> list[Path]:
     """Make a folder and those above it; return all that will have a new entry."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
         file = os.open(name, flags, 0o666)  # the umask takes its share
         try:
             # Another save may have cleared the file before it was locked.
-            if _lock(file, otherwise=True) and os.fstat(file).st_nlink:
+            if lock(file, otherwise=True) and os.fstat(file).st_nlink:
                 yield name, file
                 return
         finally:
@@ -127,7 +127,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, int]]:
             os.close(file)
 
 
-def _lock(file: int, *, otherwise: bool) -> bool:
+def lock(file: int, *, otherwise: bool) -> bool:
     """Lock a file unless another has; `otherwise` answers where there are no locks."""
     if fcntl is None:
         return otherwise
@@ -147,13 +147,14 @@ def _clear_leftovers(target: Path) -> None:
             file = os.open(name, os.O_RDONLY | os.O_NONBLOCK)  # it might be a pipe
             try:
                 regular = stat.S_ISREG(os.fstat(file).st_mode)
-                if regular and _lock(file, otherwise=False):
+                if regular and lock(file, otherwise=False):
                     os.unlink(name)
             finally:
                 os.close(file)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have the disk keep what was renamed or removed in a folder."""
     if os.name == "nt":  # folders cannot be opened there
         return
     try:
