@@ -82,6 +82,9 @@ class Checkpointer:
         self._keep, self._best = keep, best
         self._generators = tuple(generators)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._run.folder)!r})"
+
     def save(
         self,
         epoch: int,
@@ -171,6 +174,7 @@ class Checkpointer:
         epoch 2: run/checkpoint/model-2.mpk: missing, or not the file that was saved.
         """
         targets = (net, optimizer, scheduler)
+        parts_of(*targets)  # refuses what is of another kind
         if epoch is not None:
             return self._restore(epoch, targets, random)
         skipped: list[str] = []

@@ -66,7 +66,8 @@ def prepare(
     (True, True)
     """
     if len(states["own"]) != len(generators):
-        what = f"{len(states['own'])} in the checkpoint, {len(generators)} given"
+        what = f"{len(states['own'])} in the checkpoint, {len(generators)} in"
+        what += " generators= of the Checkpointer"
         raise RecordMismatch("other generators:", [what])
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.init()  # type: ignore[no-untyped-call]

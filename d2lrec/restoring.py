@@ -58,9 +58,20 @@ def parts_of(
 ) -> dict[str, Any]:
     """Return what is recorded in which of Burn's files, or `like=` what it is read.
 
+    Raises:
+        RecorderError: One of them is of another kind.
+
     >>> list(parts_of(nn.Linear(2, 3), None, None))
     ['model']
     """
+    for item, kind, name in (
+        (net, nn.Module, "net"),
+        (optimizer, optim.Optimizer | None, "optimizer"),
+        (scheduler, LRScheduler | None, "scheduler"),
+    ):
+        if not isinstance(item, kind):
+            what = f"{name}= has the type {type(item).__name__}: a {name} expected."
+            raise RecorderError(f"{what} The order is net, optimizer, scheduler.")
     pair = None if optimizer is None else (optimizer, net)
     parts = {"model": net, "optim": pair, "scheduler": scheduler}
     return {kind: item for kind, item in parts.items() if item is not None}

@@ -486,7 +486,7 @@ def test_generators_that_do_not_fit_change_nothing():
     run.checkpointer().save(1, *run.parts)
     other = Run(seed=3)
     before = Snapshot(other)
-    with pytest.raises(d2lrec.RecordMismatch, match="2 in the checkpoint, 1 given"):
+    with pytest.raises(d2lrec.RecordMismatch, match="2 in the checkpoint, 1 in gen"):
         checkpointer(generators=[other.order]).restore(*other.parts)
     swapped = checkpointer(generators=[other.noise, other.order])
     with pytest.raises(d2lrec.CorruptRecord, match="no state of Generator"):
@@ -898,3 +898,21 @@ def test_a_state_that_is_none():
     ]:
         with pytest.raises(d2lrec.CorruptRecord, match="no state of"):
             prepare({**good, name: text})
+
+
+@pytest.mark.parametrize("swapped", ["net", "optimizer", "scheduler"])
+def test_what_is_of_another_kind_is_named(tmp_path, swapped):
+    net = nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+    given = {"net": net, "optimizer": optimizer, "scheduler": scheduler}
+    given[swapped] = net.state_dict()
+    checkpointer = d2lrec.Checkpointer(tmp_path)
+    for use in (
+        lambda: checkpointer.save(1, **given),
+        lambda: checkpointer.restore(**given),
+    ):
+        with pytest.raises(d2lrec.RecorderError, match=f"{swapped}= has the type"):
+            use()
+    assert list(tmp_path.iterdir()) == []
+    assert str(tmp_path) in repr(checkpointer)
