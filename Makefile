@@ -8,6 +8,9 @@ ARGS :=
 FUZZ := 60
 # Options for the benchmarks: make bench BENCH='--quick --folder /mnt/disk'
 BENCH :=
+# A folder of submissions, and options: make grade FILES=handed-in GRADE='--language zh'
+FILES :=
+GRADE :=
 # Who keeps an environment of their own (conda) runs all of it so: make test RUN=python
 RUN :=
 
@@ -26,7 +29,7 @@ BURN := if command -v cargo >/dev/null; \
     then cargo build --quiet --locked --manifest-path tests/burn/Cargo.toml || true; \
     else echo 'no cargo here: they skip'; fi
 
-.PHONY: help book test lab check site fuzz bench setup clean clean-env
+.PHONY: help book test lab check site fuzz bench grade nbgrader setup clean clean-env
 
 help:
 	@echo 'make book       build the chapters and the site (the first time: install too)'
@@ -36,6 +39,8 @@ help:
 	@echo 'make site       only the site, from the chapters as they are'
 	@echo 'make fuzz       look for inputs that break the library; FUZZ=600 seconds for each'
 	@echo 'make bench      measure speed and memory against others, for ten minutes'
+	@echo 'make grade      grade what students handed in: FILES=folder'
+	@echo 'make nbgrader   make a course for nbgrader of the exercises, in build/nbgrader'
 	@echo 'make clean      remove what was built; make clean-env: .venv as well'
 	@echo
 	@echo 'PYTHON=python3.12 chooses a Python, TORCH_INDEX=... a smaller PyTorch (README),'
@@ -54,7 +59,7 @@ test: check
 	@echo '[5/6] Notebooks: every output compared'
 	@$(NBVAL)
 	@echo '[6/6] Notebooks again, as on an older processor'
-	@ATEN_CPU_CAPABILITY=default $(NBVAL)
+	@ATEN_CPU_CAPABILITY=default $(NBVAL) --ignore-glob='*/solutions/*'
 
 check: setup
 	@echo '[1/$(STEPS)] Style: ruff'
@@ -65,6 +70,13 @@ check: setup
 
 bench: setup
 	@$(PY) -m benchmarks.run $(BENCH)
+
+grade: setup
+	@if [ -z "$(FILES)" ]; then echo 'Whose work? make grade FILES=folder' >&2; exit 2; fi
+	@$(PY) -m tools.exercises grade $(GRADE) "$(FILES)"
+
+nbgrader: setup
+	@$(PY) -m tools.exercises course
 
 lab: setup
 	@$(PY) -m jupyterlab --LabApp.app_settings_dir=tools/lab \

@@ -6,16 +6,26 @@ import difflib
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tools.cache import Cache
 from tools.chapter import LANGUAGES, BookError, Chapter, find_sources, read_chapter
 from tools.checks import check_chapter, count, shown_stats
+from tools.exercises.checks import check_assignment
+from tools.exercises.notebooks import FOLDERS, exercise_files
+from tools.exercises.source import (
+    FOLDER,
+    Assignment,
+    find_assignments,
+    read_assignment,
+)
 from tools.kernels import execute, warm_up
 from tools.lint import lint_outputs
 from tools.notebooks import build_files, file_name, summary
 from tools.pictures import keep_pictures
+from tools.progress import Progress
 
 __all__ = ["Book", "BookError"]
 GENERATED = ("*.ipynb", "*.md")
@@ -37,7 +47,7 @@ class Book:
             warm_up()
         cache = Cache(self.root)
         for number, chapter in enumerate(chapters, 1):
-            say = _Progress(f"[{number}/{len(chapters)}] {chapter.name}")
+            say = Progress(f"[{number}/{len(chapters)}] {chapter.name}")
             try:
                 outputs = None if fresh else cache.get(chapter)
                 if outputs is None:
@@ -46,7 +56,7 @@ class Book:
                 else:
                     cells = f"{len(chapter.code)} code cells, unchanged"
                     say(cells if chapter.code else "prose only", end=True)
-                self._write(build_files(chapter, outputs))
+                self._write(self._files(chapter, outputs))
             except BookError as error:
                 failed.append(error)
                 say("failed", end=True)
@@ -60,14 +70,15 @@ class Book:
         warm_up()
         expected = {}
         for number, chapter in enumerate(chapters, 1):
-            say = _Progress(f"[{number}/{len(chapters)}] {chapter.name}")
+            say = Progress(f"[{number}/{len(chapters)}] {chapter.name}")
             try:
-                expected |= build_files(chapter, self._run(chapter, say))
+                expected |= self._files(chapter, self._run(chapter, say))
             except BookError as error:
                 failed.append(error)
                 say("failed", end=True)
         if not names and not failed:
-            expected |= self._summaries(chapters)
+            own = [c for c in chapters if not isinstance(c, Assignment)]
+            expected |= self._summaries(own)
             failed += [BookError(_stray(self.folder, path)) for path in self._strays()]
         for path, text in expected.items():
             if difference := self._difference(path, text):
@@ -113,15 +124,25 @@ class Book:
             raise BookError(f"no source for: {shown}. Sources: {known}.")
         return [read_chapter(p) for p in paths if not names or p.stem in names]
 
+    def _files(self, chapter: Chapter, outputs: list[list[dict]]) -> dict[str, str]:
+        """What a chapter, or the exercises of one, become."""
+        if not isinstance(chapter, Assignment):
+            return build_files(chapter, outputs)
+        of = read_chapter(self.folder / f"{chapter.chapter}.md")
+        return exercise_files(chapter, {x: of.title(x) for x in LANGUAGES}, outputs)
+
     def _read(self, names: list[str]) -> tuple[list[Chapter], list[BookError]]:
         """The chapters whose sources are in order, and what is wrong with others."""
         chapters, failed = [], []
-        for path in find_sources(self.folder):
+        work = [(p, read_chapter, check_chapter) for p in find_sources(self.folder)]
+        for path in find_assignments(self.folder):
+            work.append((path, read_assignment, check_assignment))
+        for path, read, check in work:
             if names and path.stem not in names:
                 continue
             try:
-                chapter = read_chapter(path)
-                check_chapter(chapter)
+                chapter = read(path)
+                check(chapter)
                 chapters.append(chapter)
             except BookError as error:
                 failed.append(error)
@@ -129,7 +150,7 @@ class Book:
             self._sources(names)
         return chapters, failed
 
-    def _run(self, chapter: Chapter, say: _Progress) -> list[list[dict]]:
+    def _run(self, chapter: Chapter, say: Progress) -> list[list[dict]]:
         outputs = execute(chapter, self.root, say) if chapter.code else []
         lint_outputs(chapter, outputs)
         say(say.text or "prose only", end=True)
@@ -141,7 +162,7 @@ class Book:
         try:
             for name, text in files.items():
                 path = self.folder / name
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 old = path.read_text(encoding="utf-8") if path.exists() else ""
                 if path.suffix == ".ipynb" and old:
                     text = keep_pictures(text, old)
@@ -166,7 +187,11 @@ class Book:
             # a faulty source was reported, and its chapter stays as it was
             with suppress(BookError):
                 chapters.append(read_chapter(source))
-        built = [c for c in chapters if self._place("en", c.name).exists()]
+        built = [
+            replace(c, has_exercises=self._place(f"en/{FOLDER}", c.name).exists())
+            for c in chapters
+            if self._place("en", c.name).exists()
+        ]
         self._write(self._summaries(built))
 
     def _place(self, lang: str, name: str) -> Path:
@@ -177,12 +202,16 @@ class Book:
 
     def _strays(self) -> list[Path]:
         names = {file_name(path.stem) for path in find_sources(self.folder)}
+        below = {f"{path.stem}.ipynb" for path in find_assignments(self.folder)}
+        places = {"": names | {"SUMMARY.md"}}
+        places |= {folder: below for folder in FOLDERS}
         return [
             path
             for lang in LANGUAGES
+            for place, wanted in places.items()
             for pattern in GENERATED
-            for path in sorted((self.folder / lang).glob(pattern))
-            if path.name not in names | {"SUMMARY.md"}
+            for path in sorted((self.folder / lang / place).glob(pattern))
+            if path.name not in wanted
         ]
 
     def _difference(self, name: str, text: str) -> str:
@@ -205,25 +234,9 @@ class Book:
 
 def _stray(folder: Path, path: Path) -> str:
     name = path.relative_to(folder.parent)
-    return f"{name}: no source makes it (expected {folder.name}/{path.stem}.md)."
-
-
-class _Progress:
-    """One line per chapter, rewritten in place on a terminal."""
-
-    def __init__(self, head: str) -> None:
-        self.head, self.text = head, ""
-
-    def __call__(self, text: str, *, end: bool = False) -> None:
-        self.text = text
-        if end or sys.stdout.isatty():
-            print(
-                f"\r{self.head}: {text}\033[K"
-                if sys.stdout.isatty()
-                else f"{self.head}: {text}",
-                end="\n" if end else "",
-                flush=True,
-            )
+    place = FOLDER + "/" if path.parent.name in FOLDERS else ""
+    source = f"{folder.name}/{place}{path.stem}.md"
+    return f"{name}: no source makes it (expected {source})."
 
 
 def _report(failed: list[BookError]) -> int:

@@ -55,7 +55,7 @@ class Cache:
         """Keep a chapter's outputs."""
         if not chapter.code:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{chapter.name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         kept = {"key": self._key(chapter), "outputs": outputs}
-        text = json.dumps(kept)
-        (self.folder / f"{chapter.name}.json").write_text(text, encoding="utf-8")
+        path.write_text(json.dumps(kept), encoding="utf-8")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupytext.myst import MystMetadataParsingError, myst_to_notebook
@@ -19,7 +19,7 @@ from jupytext.myst import MystMetadataParsingError, myst_to_notebook
 LANGUAGES = ("en", "zh")
 INDEX = "index"
 # Pages without code cells, in their order behind the chapters.
-REFERENCE = ("layers", "api")
+REFERENCE = ("teaching", "layers", "api")
 NAME = re.compile(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*")
 TAGS = {"raises-exception"}
 
@@ -52,6 +52,7 @@ class Prose:
     lang: str
     source: str
     line: int
+    fold: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Code:
     source: str
     tags: tuple[str, ...]
     line: int
+    options: dict = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Chapter:
     name: str
     label: str
     parts: tuple[Pair | Code, ...]
+    has_exercises: bool = False
 
     @property
     def slug(self) -> str:
@@ -143,6 +146,15 @@ def find_sources(folder: Path) -> list[Path]:
 def read_chapter(path: Path) -> Chapter:
     """Read a source; raises `BookError` with all faults of its structure."""
     label = f"{path.parent.name}/{path.name}"
+    parts = read_parts(path, label)
+    exercises = path.with_name("exercises") / path.name
+    return Chapter(path.stem, label, parts, exercises.exists())
+
+
+def read_parts(
+    path: Path, label: str, options: Collection[str] = (), folds: Collection[str] = ()
+) -> tuple[Pair | Code, ...]:
+    """What a source holds; its cells may have these options, its prose be folded."""
     try:
         text = path.read_text(encoding="utf-8")
         notebook = myst_to_notebook(text, add_source_map=True)
@@ -158,7 +170,7 @@ def read_chapter(path: Path) -> Chapter:
     blocks, problems = [], []
     for cell, start in zip(notebook.cells, starts, strict=True):
         line = _first_line(cell.source, lines, start)
-        block, fault = _block(cell, line)
+        block, fault = _block(cell, line, options, folds)
         if fault:
             problems.append(Problem(label, line, fault))
         else:
@@ -168,7 +180,7 @@ def read_chapter(path: Path) -> Chapter:
         problems.append(Problem(label, 1, "no prose: expected pairs of blocks."))
     if problems:
         raise BookError(problems)
-    return Chapter(path.stem, label, tuple(parts))
+    return tuple(parts)
 
 
 def _first_line(source: str, lines: list[str], start: int) -> int:
@@ -180,25 +192,30 @@ def _first_line(source: str, lines: list[str], start: int) -> int:
     return start + 1
 
 
-def _block(cell: dict, line: int) -> tuple[Prose | Code, str]:
+def _block(
+    cell: dict, line: int, options: Collection[str], folds: Collection[str]
+) -> tuple[Prose | Code, str]:
     """A cell of jupytext's as a block of ours, and what is wrong with it."""
     metadata, source = cell["metadata"], cell["source"]
     if cell["cell_type"] == "code":
-        code = Code(source, tuple(metadata.get("tags", ())), line)
-        odd = (set(metadata) - {"tags"}) | (set(code.tags) - TAGS)
+        more = {key: metadata[key] for key in options if key in metadata}
+        code = Code(source, tuple(metadata.get("tags", ())), line, more)
+        odd = (set(metadata) - {"tags", *options}) | (set(code.tags) - TAGS)
         if odd:
-            names = ", ".join(sorted(odd))
-            return code, f"unknown cell option or tag: {names}. Known: {sorted(TAGS)}."
+            names, known = ", ".join(sorted(odd)), sorted([*TAGS, *options])
+            return code, f"unknown cell option or tag: {names}. Known: {known}."
         if re.search(r"^(\+\+\+ \{|```)", source, re.MULTILINE):
             return code, "the code cell is not closed: expected a line ``` at its end."
         return code, "" if source.strip() else "an empty code cell. Remove it."
-    prose = Prose(metadata.get("lang", ""), source, line)
+    prose = Prose(metadata.get("lang", ""), source, line, metadata.get("fold", ""))
     if cell["cell_type"] != "markdown" or prose.lang not in LANGUAGES:
         found = f"lang {prose.lang!r}" if prose.lang else "no language"
         return prose, (
             f"a block of prose with {found}: expected a line "
             '+++ {"lang": "en"} or +++ {"lang": "zh"} before it.'
         )
+    if prose.fold and prose.fold not in folds:
+        return prose, f"unknown fold: {prose.fold}. Known: {sorted(folds)}."
     if "{code-cell}" in source:
         return prose, "a code cell inside prose: begin ```{code-cell} in column one."
     return prose, ""
@@ -218,6 +235,9 @@ def _pair(
         elif block.lang == "en" and isinstance(after, Prose) and after.lang == "zh":
             position += 1
             yield Pair(block, after)
+            if block.fold != after.fold:
+                text = "folded in one language only. Write fold in both heads."
+                problems.append(Problem(label, after.line, text))
         else:
             missing = (
                 "no Chinese block follows this English one"

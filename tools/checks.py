@@ -65,7 +65,7 @@ def check_chapter(chapter: Chapter) -> None:
     for pair in chapter.pairs:
         for check in (compare_pair, check_pair_style, check_pair_terms):
             problems += check(chapter, pair)
-    problems += _check_title(chapter)
+    problems += check_title(chapter)
     if chapter.is_page:
         text = "a page without a number has no code cells. Move it to a chapter."
         problems += [chapter.problem(code.line, text) for code in chapter.code]
@@ -89,7 +89,8 @@ def _headings(chapter: Chapter, lang: str) -> list[tuple[str, int]]:
     return found
 
 
-def _check_title(chapter: Chapter) -> Iterator[Problem]:
+def check_title(chapter: Chapter) -> Iterator[Problem]:
+    """Whether it begins with its title, and has no second one."""
     for lang in ("en", "zh"):
         headings = _headings(chapter, lang)
         first = chapter.parts[0]

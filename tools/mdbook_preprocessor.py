@@ -33,7 +33,7 @@ WORDS = {
     "zh": {
         "other": "en",
         "switch": "English",
-        "download": "下载本章的Jupyter笔记本",
+        "download": "下载这份Jupyter笔记本",
         "run": "动手运行：make lab",
         "picture": "上面的单元格画出的图",
         "traceback": "调用栈",
@@ -52,6 +52,7 @@ _ALERT = re.compile(
 _FENCED = re.compile(r"^(`{3,}|~{3,})[^\n]*\n.*?^\1[`~]*[ \t]*$", re.M | re.S)
 _INLINE_CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.S)
 _NOTEBOOK_LINK = re.compile(r"(\]\(|\bhref=\")([^)\s\"#?]+)\.ipynb(?=[)\s\"#])")
+_OTHER_BOOK = re.compile(r"(\.\./)+(en|zh)/")
 _LANGUAGE_LINE = re.compile(r"\A\s*(\*\*English\*\*|\[English\]\().* · .*中文.*\n?")
 _COLOR = re.compile(r"\x1b\[[\d;]*m")
 _PRE = re.compile(r"<pre\b[^>]*>.*?</pre>", re.S)
@@ -201,7 +202,7 @@ def _rewrite(text):
 
 def _page_link(match):
     # mdBook looks after links within one book; the other language is another book.
-    extension = "html" if match[2].startswith("../") else "md"
+    extension = "html" if _OTHER_BOOK.match(match[2]) else "md"
     return f"{match[1]}{match[2]}.{extension}"
 
 

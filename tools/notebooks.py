@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 
 from tools.chapter import INDEX, LANGUAGES, Chapter, Code, is_page
@@ -11,6 +13,24 @@ from tools.reference import fill_page
 NAMES = {"en": "English", "zh": "中文"}
 CONTENTS = {"en": "Contents", "zh": "目录"}
 REFERENCE = {"en": "Reference", "zh": "参考"}
+# The notebooks of a chapter's exercises, by their folders.
+EXERCISES = {
+    "en": {"exercises": "Exercises", "solutions": "Answers"},
+    "zh": {"exercises": "练习", "solutions": "答案"},
+}
+# What stands below a chapter's heading of that name where there are such notebooks.
+LINKS = {
+    "en": (
+        "## Exercises",
+        "[A notebook with tests](exercises/{name}) tells you whether your answer is "
+        "right; [another one](solutions/{name}) has ours.",
+    ),
+    "zh": (
+        "## 练习",
+        "[这份笔记本](exercises/{name})带有测试，做得对不对，一运行就知道；"
+        "我们的答案在[另一份](solutions/{name})里。",
+    ),
+}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -47,6 +67,10 @@ def summary(chapters: list[Chapter], lang: str) -> str:
         if chapter.name != INDEX and chapter.is_page:
             lines, part = lines + part, []
         lines += [link, ""] if chapter.is_page else [f"- {link}"]
+        if chapter.has_exercises:
+            name = file_name(chapter.name)
+            for folder, title in EXERCISES[lang].items():
+                lines.append(f"  - [{title}]({folder}/{name})")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -76,7 +100,8 @@ def _notebook(chapter: Chapter, outputs: list[list[dict]], lang: str) -> dict:
             count += 1
             cells.append(_code(part, name, count, next(results)))
         else:
-            cells.append(_markdown(join_lines(part[lang].source, lang), name))
+            text = join_lines(part[lang].source, lang)
+            cells.append(_markdown(_linked(chapter, text, lang), name))
     metadata = {
         "d2lrec": {"lang": lang},
         "kernelspec": KERNEL,
@@ -84,6 +109,15 @@ def _notebook(chapter: Chapter, outputs: list[list[dict]], lang: str) -> dict:
     }
     version = {"nbformat": 4, "nbformat_minor": 5}
     return nbformat.from_dict({"cells": cells, "metadata": metadata} | version)
+
+
+def _linked(chapter: Chapter, text: str, lang: str) -> str:
+    """A block of prose, with a line that leads to the chapter's exercises."""
+    heading, line = LINKS[lang]
+    if not chapter.has_exercises or heading not in text.splitlines():
+        return text
+    line = line.format(name=file_name(chapter.name))
+    return re.sub(f"^{heading}$", f"{heading}\n\n{line}", text, count=1, flags=re.M)
 
 
 def _markdown(source: str, name: str) -> dict:
