@@ -38,16 +38,14 @@ def structure_of(tree: Any, path: Path = ()) -> Structure:
         path: The tree's place, for errors.
 
     Raises:
-        Unrecordable: A record that was loaded from a text format without `like`.
+        Unrecordable: A record that was loaded from MessagePack or JSON without `like`.
 
     >>> structure_of({"rates": [0.5], "pair": (1, "a"), "best": None})
     Struct(rates=Vec(f64), pair=Tuple(i64, String), best=Option(Constant))
     """
     known: Structure | None = getattr(tree, "structure", None)
     if known == FROM_TEXT:
-        what = (
-            "this record was loaded from a text format, which does not keep the types"
-        )
+        what = "this record was loaded from MessagePack or JSON without the types"
         advice = "Pass like=: a module, a record of one, or a d2lrec.structure."
         raise Unrecordable(f"{what} that bincode goes by. {advice}", path=path)
     if known is not None:

@@ -178,7 +178,7 @@ def test_text_to_bincode_to_text(name, tmp_path):
 def test_text_without_like_is_refused_by_bincode_with_the_advice():
     data = MPK.record({"a": {"b": 1}})
     expected = (
-        "this record was loaded from a text format, which does not keep the types "
+        "this record was loaded from MessagePack or JSON without the types "
         "that bincode goes by. Pass like=: a module, a record of one, "
         "or a d2lrec.structure."
     )
