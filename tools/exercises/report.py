@@ -63,9 +63,12 @@ STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em;
   padding: 0 1em; }
+div.wide { overflow-x: auto; }
 table { border-collapse: collapse; }
 th, td { border-bottom: 1px solid #8886; padding: .3em .8em; text-align: left;
   vertical-align: top; }
+tr.points > * { border-bottom: none; }
+td.failed > ul { max-width: 50em; }
 td.points { text-align: right; white-space: nowrap; }
 td.full { background: #2a83; } td.part { background: #db03; } td.none { background:
   #c333; }
@@ -167,10 +170,11 @@ def page(grades: list[Grade], assignments: dict[str, Assignment], lang: str) -> 
         f"<title>{words['title']}</title><style>{STYLE}</style></head><body>",
         f"<h1>{words['title']}</h1>",
         f"<p>{words['graded'].format(count=len(rows))}</p>",
-        f"<table><thead><tr><th>{words['student']}</th>{heads}",
-        f"<th>{words['total']}</th><th>{words['failed']}</th></tr></thead><tbody>",
+        '<div class="wide"><table>',
+        f"<thead><tr><th>{words['student']}</th><th>{words['total']}</th>{heads}",
+        "</tr></thead><tbody>",
         *(_row(student, own, columns, lang) for student, own in rows.items()),
-        "</tbody></table></body></html>\n",
+        "</tbody></table></div></body></html>\n",
     ]
     return "\n".join(lines)
 
@@ -183,7 +187,8 @@ def _title(column: tuple[Assignment, str, str, int], lang: str) -> str:
 
 def _row(student: str, own: list[Grade], columns: Columns, lang: str) -> str:
     found = _verdicts(own)
-    cells = [f"<th>{html.escape(student)}</th>"]
+    total = sum(verdict.points for verdict in found.values())
+    cells = [f'<th>{html.escape(student)}</th><td class="points">{total}</td>']
     for *_, head, most in columns:
         verdict = found.get(head)
         if verdict is None:
@@ -191,12 +196,16 @@ def _row(student: str, own: list[Grade], columns: Columns, lang: str) -> str:
             continue
         kind = ("none", "part", "full")[(verdict.points > 0) + (verdict.points == most)]
         cells.append(f'<td class="points {kind}">{verdict.points}</td>')
-    total = sum(verdict.points for verdict in found.values())
-    cells.append(f'<td class="points">{total}</td>')
     lines = _lines(own, columns, lang)
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-    cells.append(f"<td><ul>{items}</ul></td>" if items else "<td></td>")
-    return f"<tr>{''.join(cells)}</tr>"
+    if not items:
+        return f"<tr>{''.join(cells)}</tr>"
+    # in a row of its own: beside many columns no width would be left for words
+    failed = f'<td></td><td class="failed" colspan="{len(columns) + 1}">'
+    return (
+        f'<tr class="points">{"".join(cells)}</tr>\n'
+        f"<tr>{failed}<ul>{items}</ul></td></tr>"
+    )
 
 
 def _lines(own: list[Grade], columns: Columns, lang: str) -> Iterator[str]:
