@@ -35,7 +35,8 @@ def load_module(
     strict: bool = True,
 ) -> None:
     """Load a record into a module: see `d2lrec.load_record`."""
-    only = selection(only)  # an iterator, if it is one, goes round once
+    if only is not None:
+        only = selection(only)  # an iterator, if it is one, goes round once
     plan = plan_load(module, record, only=only, rename=rename)
     differences = plan.differences(strict)
     if differences:
