@@ -59,6 +59,7 @@ class Decoder(Reader):
     hint = "The file was cut short or damaged, or the structure is another one."
 
     def value(self, kind: Structure) -> Any:
+        """Read what `kind` says."""
         if isinstance(kind, Leaf):
             return self.leaf(kind)
         if isinstance(kind, Option):
@@ -86,6 +87,7 @@ class Decoder(Reader):
         return record
 
     def leaf(self, kind: Leaf) -> Any:
+        """Read a number, a string, a tensor, a parameter, or nothing."""
         if kind.bits:
             return self.number(kind)
         if kind == UNIT:
@@ -105,6 +107,7 @@ class Decoder(Reader):
         return None
 
     def flag(self, what: str) -> bool:
+        """Read whether an Option has a value."""
         code = self.take(1)[0]
         if code > 1:
             what = f"{what} is stored as {code:02x}: 00 or 01 expected. The structure"
@@ -112,6 +115,7 @@ class Decoder(Reader):
         return code == 1
 
     def number(self, kind: Leaf) -> Any:
+        """Read a number of the width that `kind` has."""
         if kind.name[0] == "f":
             code = "<f" if kind.bits == 32 else "<d"
             number = struct.unpack(code, self.take(kind.bits // 8))[0]
@@ -123,6 +127,7 @@ class Decoder(Reader):
         return (value >> 1) ^ -(value & 1) if signed else value
 
     def unsigned(self, bits: int) -> int:
+        """Read an integer in as many bytes as its marker says."""
         start = self.offset
         value = self.take(1)[0]
         if value >= 0xFB:
@@ -141,6 +146,7 @@ class Decoder(Reader):
         return count
 
     def tensor(self) -> Any:
+        """Read a tensor without its numbers."""
         start = self.offset
         payload = self.payload(self.count())
         shape = [self.unsigned(64) for _ in range(self.count())]
@@ -157,6 +163,7 @@ class Decoder(Reader):
         return recognize(fields, self.path, start)
 
     def map(self, kind: Map) -> Record:
+        """Read a map whose keys are strings."""
         record = Record()
         for _ in range(self.count()):
             at = self.offset
@@ -168,6 +175,7 @@ class Decoder(Reader):
         return record
 
     def entry(self, key: str | int, kind: Structure) -> Any:
+        """Read the value of a field, or at an index."""
         self.enter(key)
         value = self.value(kind)
         self.path.pop()
