@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections.abc import Iterator
 
 from tools.prose import CJK
+
+_PARSER = threading.Lock()
 
 EITHER = "either"
 STUB = "raise NotImplementedError"
@@ -51,11 +54,17 @@ def check_words(source: str) -> Iterator[tuple[int, str]]:
             yield call.lineno, "either: both texts have to show the same values."
 
 
+def _parsed(source: str) -> ast.Module:
+    """Parse; one thread at a time, as Python 3.11 counts the depth of all together."""
+    with _PARSER:
+        return ast.parse(source)
+
+
 def _calls(source: str) -> list[ast.Call]:
     """The calls of either, in their order."""
     found = [
         node
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(_parsed(source))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == EITHER
@@ -111,7 +120,7 @@ def check_marks(source: str, marks: tuple[str, str]) -> bool:
 def bound_names(source: str) -> frozenset[str]:
     """The functions, classes and variables that a cell makes; none if it is broken."""
     try:
-        body = ast.parse(source).body
+        body = _parsed(source).body
     except (SyntaxError, ValueError):
         return frozenset()
     names = set()
