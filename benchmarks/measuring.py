@@ -1,4 +1,4 @@
-"""Measuring fairly: contestants take turns, round after round, and medians count.
+"""Measuring fairly: contestants take turns in another order each round; medians count.
 
 What else the machine does falls on all of them alike, which it would not if one ran
 all its rounds and then the next.
@@ -7,6 +7,7 @@ all its rounds and then the next.
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -48,8 +49,9 @@ def medians(
         clock: What tells the time in seconds.
     """
     times: dict[str, list[float]] = {one.name: [] for one in contestants}
+    dice = random.Random(0)  # so that none always comes after the same other one
     for _ in range(rounds + 1):
-        for one in contestants:
+        for one in dice.sample(contestants, len(contestants)):
             gc.collect()
             times[one.name].append(_time(one, clock))
             one.settle()
