@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from d2lrec.conversion import Stateful, into_record
 from d2lrec.errors import CorruptRecord, Path, Unrecordable
+from d2lrec.places import Place, module_places
 from d2lrec.precision import Settings
 from d2lrec.record import (
     MAX_DEPTH,
@@ -33,7 +34,7 @@ from d2lrec.record import (
 )
 from d2lrec.stored import StoredTensor
 from d2lrec.structure import FROM_TEXT
-from d2lrec.tensors import wrap
+from d2lrec.wrapping import Wrapper
 
 
 def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
@@ -57,25 +58,34 @@ def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
         0  1
         1  0.5
     """
+    wrapper = Wrapper(settings)
+    tree = _tree(item, wrapper, path)
+    wrapper.fetch()
+    return tree
+
+
+def _tree(item: Any, wrapper: Wrapper, path: Path) -> Any:
     if len(path) > MAX_DEPTH:
         what = f"nested deeper than {MAX_DEPTH} levels, or a list that holds itself."
         raise Unrecordable(what, path=path[:3])
     if isinstance(item, Tensor):
-        return wrap(item, settings, path)
+        return wrapper.wrap(item, path)
+    if isinstance(item, Place):
+        return Param(item.id, wrapper.wrap(item.tensor, path))
     if isinstance(item, Param):
-        return _param(item, settings, path)
+        return _param(item, wrapper, path)
     if isinstance(item, Stateful) or _is_optimizer(item):
-        return into_tree(_record(item, path), settings, path)
+        return _tree(_record(item, path), wrapper, path)
     if isinstance(item, Mapping):
-        return _struct(item, settings, path)
+        return _struct(item, wrapper, path)
     if isinstance(item, list | tuple):
         kind = RecordList if isinstance(item, list) else RecordTuple
-        items = kind(into_tree(x, settings, (*path, i)) for i, x in enumerate(item))
+        items = kind(_tree(x, wrapper, (*path, i)) for i, x in enumerate(item))
         items.structure = getattr(item, "structure", None)
         return items
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
         names = [field.name for field in dataclasses.fields(item)]
-        return _struct({name: getattr(item, name) for name in names}, settings, path)
+        return _struct({name: getattr(item, name) for name in names}, wrapper, path)
     return _scalar(item, path)
 
 
@@ -84,9 +94,9 @@ def _is_optimizer(item: Any) -> bool:
     return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], Optimizer)
 
 
-def _param(item: Param, settings: Settings, path: Path) -> Param:
+def _param(item: Param, wrapper: Wrapper, path: Path) -> Param:
     if isinstance(item.id, str) and isinstance(item.tensor, Tensor):
-        return Param(_text(item.id, path), wrap(item.tensor, settings, path))
+        return Param(_text(item.id, path), wrapper.wrap(item.tensor, path))
     found = f"a {type(item.id).__name__} and a {type(item.tensor).__name__}"
     what = f"this Param holds {found}: its id, a string, and a tensor expected."
     raise Unrecordable(what, path=path)
@@ -94,13 +104,15 @@ def _param(item: Param, settings: Settings, path: Path) -> Param:
 
 def _record(item: Any, path: Path) -> Any:
     try:
+        if isinstance(item, nn.Module):
+            return module_places(item)
         return into_record(*item) if isinstance(item, tuple) else into_record(item)
     except Unrecordable as error:
         error.path = (*path, *error.path)
         raise
 
 
-def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> Record:
+def _struct(item: Mapping[Any, Any], wrapper: Wrapper, path: Path) -> Record:
     for names in (PARAM_FIELDS, TENSOR_FIELDS):
         if item.keys() == set(names):
             what = f"a dict with the keys {', '.join(names)} would be read as a tensor."
@@ -111,11 +123,11 @@ def _struct(item: Mapping[Any, Any], settings: Settings, path: Path) -> Record:
             what = f"the key {key!r} is no string; a record's keys are field names."
             raise Unrecordable(f"{what} Use {str(key)!r}, or a list.", path=path)
         place = (*path, _text(key, path))
-        if isinstance(value, Param) and len(place) <= MAX_DEPTH:
-            # without the questions of into_tree
-            tree[key] = _param(value, settings, place)
+        if isinstance(value, Place) and len(place) <= MAX_DEPTH:
+            # without a call of _tree for each of thousands
+            tree[key] = Param(value.id, wrapper.wrap(value.tensor, place))
         else:
-            tree[key] = into_tree(value, settings, place)
+            tree[key] = _tree(value, wrapper, place)
     tree.structure = getattr(item, "structure", None)
     return tree
 
@@ -194,8 +206,13 @@ def _from_tree(tree: Any, tensor: Callable[[TensorData, Path], Any], path: Path)
     if isinstance(tree, Param):
         return Param(tree.id, tensor(tree.tensor, path))
     if isinstance(tree, Record):
-        pairs = tree.items()
-        record = Record((key, _from_tree(x, tensor, (*path, key))) for key, x in pairs)
+        record = Record()
+        for key, below in tree.items():
+            place = (*path, key)
+            if isinstance(below, Param):  # without a call for each of thousands
+                record[key] = Param(below.id, tensor(below.tensor, place))
+            else:
+                record[key] = _from_tree(below, tensor, place)
         record.structure = tree.structure or FROM_TEXT
         return record
     if isinstance(tree, list | tuple):
@@ -219,7 +236,7 @@ def _items(values: list[Any], tree: list[Any] | tuple[Any, ...]) -> Any:
 
 def stored(tree: Any, settings: Settings) -> Any:
     """Give each tensor of a tree the form that reads its numbers when asked."""
-    return from_tree(tree, lambda data, path: StoredTensor(data, settings, tuple(path)))
+    return from_tree(tree, lambda data, path: StoredTensor(data, settings, path))
 
 
 def loaded(

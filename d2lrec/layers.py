@@ -22,6 +22,11 @@ from d2lrec.errors import Unrecordable
 View = Callable[[Tensor], Tensor]
 
 
+def as_it_is(tensor: Tensor) -> Tensor:
+    """View a tensor that Burn has in PyTorch's layout."""
+    return tensor
+
+
 @dataclass(frozen=True)
 class Weight:
     """A parameter of Burn's.
@@ -34,7 +39,7 @@ class Weight:
     """
 
     attribute: str
-    view: View = Tensor.detach
+    view: View = as_it_is
     optional: bool = False
     part: int = 0
 

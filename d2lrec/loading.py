@@ -6,13 +6,13 @@ collected. Only when there is none is the first number written.
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from d2lrec import small
 from d2lrec.errors import RecorderError, RecordMismatch
 from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
 from d2lrec.payload import Payload
@@ -79,10 +79,10 @@ def _stage(plan: LoadPlan) -> None:
             tensor = tensor.load()
         elif _start(tensor) in targets:
             tensor = tensor.clone()
-        misfit = integer_misfit(tensor, place.view.dtype)
+        misfit = integer_misfit(tensor, place.tensor.dtype)
         if misfit is not None:
             what = f"{plan.loaded[index]}: the integer {misfit} in the record, "
-            misfits.append(f"{what}{place.view.dtype} in the module")
+            misfits.append(f"{what}{place.tensor.dtype} in the module")
         value = Param(record.id, tensor) if isinstance(record, Param) else tensor
         plan.steps[index] = (place, value)
     if misfits:
@@ -107,38 +107,46 @@ def _load(plan: LoadPlan) -> list[Loss]:
     """Write the numbers; only a failing device can stop this."""
     reads: list[tuple[Payload, memoryview]] = []
     filled: list[Tensor] = []
-    few: list[tuple[bytes, Tensor]] = []
     losses: list[Loss] = []
     scratch = Scratch()
     with torch.no_grad():
         try:
             for path, (place, record) in zip(plan.loaded, plan.steps, strict=True):
                 tensor = record.tensor if isinstance(record, Param) else record
-                if not isinstance(tensor, StoredTensor) or not tensor.fits(place.view):
-                    lost = copy_into(place.view, record, scratch)
-                    dtypes = tensor.dtype, place.view.dtype
+                if not isinstance(tensor, StoredTensor) or not tensor.fits(
+                    place.tensor
+                ):
+                    lost = copy_into(place.tensor, record, scratch)
+                    dtypes = tensor.dtype, place.tensor.dtype
                     narrow = min(dtypes, key=lambda dtype: dtype.itemsize)
-                    losses.append((path, place.view.numel(), narrow, lost))
-                elif tensor.known is not None:
-                    few.append((tensor.known, place.view))
-                else:
-                    reads.append((tensor.data.bytes, memory_of(place.view)))
-                    filled.append(place.view)
-            small.fill(few)
+                    losses.append((path, place.tensor.numel(), narrow, lost))
+                    continue
+                filled.append(place.tensor)
+                known = tensor.known
+                if known is None:
+                    reads.append((tensor.data.bytes, memory_of(place.tensor)))
+                else:  # in less than half the time of a view and a copy
+                    ctypes.memmove(place.tensor.data_ptr(), known, len(known))
             torch.autograd.graph.increment_version(filled)
             read_all(reads)
         except RecorderError as error:
             places = ", ".join(plan.loaded)
             error.message += f" Some of these are already changed: {places}."
             raise
+    _finish(plan)
+    return losses
+
+
+def _finish(plan: LoadPlan) -> None:
+    """Give the parameters their ids, and norms a count of 0 batches."""
     for place, record in plan.steps:
+        owner = place.owner
         if isinstance(record, Param):
-            place.owner.__dict__.setdefault(IDS, {})[place.field] = record.id
-        if isinstance(place.owner, _BatchNorm):
-            batches = place.owner.num_batches_tracked
+            owner.__dict__.setdefault(IDS, {})[place.field] = record.id
+        if isinstance(owner, _BatchNorm):
+            batches = owner.num_batches_tracked
             if batches is not None:
                 batches.zero_()  # a record does not count them
-    return losses
 
 
 def _materialize(

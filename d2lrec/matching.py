@@ -129,21 +129,22 @@ def _gather(tree: Any, path: tuple[str, ...], found: dict[Any, Any]) -> None:
 
 def _match_place(place: Place, record: Any, path: str, plan: LoadPlan) -> None:
     tensor = record.tensor if isinstance(record, Param) else record
+    target, from_file = place.tensor, isinstance(tensor, StoredTensor)
     if record is None:
         plan.missing.append(path)
-    elif not isinstance(tensor, _TENSORS):
+    elif not from_file and not isinstance(tensor, Tensor):
         _differ(plan, path, repr(record), "a tensor")
-    elif isinstance(tensor, Tensor) and not is_plain(tensor):
+    elif not from_file and not is_plain(tensor):
         _differ(plan, path, "a sparse, nested or quantized tensor", "a tensor")
-    elif not _is_writable(place):
+    elif not _is_writable(target):
         _differ(plan, path, "a tensor", _READ_ONLY)
-    elif tensor.shape != place.view.shape:
-        shapes = list(tensor.shape), list(place.view.shape)
+    elif tensor.shape != target.shape:
+        shapes = list(tensor.shape), list(target.shape)
         _differ(plan, path, f"shape {shapes[0]}", f"{shapes[1]}")
-    elif not _is_same_kind(tensor.dtype, place.view.dtype):
-        kinds = _number_kind(tensor.dtype), _number_kind(place.view.dtype)
+    elif tensor.dtype is not target.dtype and not _is_same_kind(tensor, target):
+        kinds = _number_kind(tensor.dtype), _number_kind(target.dtype)
         _differ(plan, path, *kinds)
-    elif tensor.is_meta:
+    elif not from_file and tensor.is_meta:
         _differ(plan, path, "a meta tensor without values", "a tensor")
     else:
         plan.loaded.append(path)
@@ -153,20 +154,22 @@ def _match_place(place: Place, record: Any, path: str, plan: LoadPlan) -> None:
 _READ_ONLY = "a read-only one (made in inference mode, expanded or sparse)"
 
 
-def _is_writable(place: Place) -> bool:
-    view = place.view
-    read_only = view.is_inference() and not torch.is_inference_mode_enabled()
-    if read_only or not is_plain(view):
+def _is_writable(tensor: Tensor) -> bool:
+    if tensor.is_inference() and not torch.is_inference_mode_enabled():
         return False
-    if view.is_contiguous():
+    if not is_plain(tensor):
+        return False
+    if tensor.is_contiguous():
         return True
     # An expanded tensor has several indices for one number.
-    sizes = zip(view.shape, view.stride(), strict=True)
+    sizes = zip(tensor.shape, tensor.stride(), strict=True)
     return all(step or size < 2 for size, step in sizes)
 
 
 def _match_tied(plan: LoadPlan) -> None:
     """Check that the record has one value for a parameter with several places."""
+    if len({id(place.source) for place, _ in plan.steps}) == len(plan.steps):
+        return
     seen: dict[tuple[int, int], int] = {}
     for other, (place, _) in enumerate(plan.steps):
         first = seen.setdefault(place.key, other)
@@ -205,8 +208,7 @@ def copy_into(
         return convert(tensor, target)
 
 
-_TENSORS = (StoredTensor, Tensor)
-_LEAVES = (Param, Place, *_TENSORS)
+_LEAVES = (Param, Place, StoredTensor, Tensor)
 
 
 def _differ(plan: LoadPlan, path: str, found: str, expected: str) -> None:
@@ -214,8 +216,8 @@ def _differ(plan: LoadPlan, path: str, found: str, expected: str) -> None:
     plan.mismatched.append(f"{where}: {found} in the record, {expected} in the module")
 
 
-def _is_same_kind(one: torch.dtype, other: torch.dtype) -> bool:
-    return one == other or _number_kind(one) == _number_kind(other)
+def _is_same_kind(one: Tensor | StoredTensor, other: Tensor) -> bool:
+    return _number_kind(one.dtype) == _number_kind(other.dtype)
 
 
 def _number_kind(dtype: torch.dtype) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn, optim
 from d2lrec.errors import RecordMismatch, Unrecordable, join
 from d2lrec.matching import copy_into, flat
 from d2lrec.optimizer_twins import State, twin_of
-from d2lrec.places import Place, assign_ids, id_of, leaves, places
+from d2lrec.places import Place, assign_ids, leaves, places
 from d2lrec.record import Record, short
 from d2lrec.stored import StoredTensor
 from d2lrec.structure import Enum, Map, Structure
@@ -60,20 +60,20 @@ def record_optimizer(optimizer: optim.Optimizer, net: nn.Module) -> Record:
     keys: dict[str, tuple[int, int]] = {}
     for place in found:
         group = groups.get(id(place.source))
-        if keys.setdefault(id_of(place), place.key) != place.key:
-            what = f"{place.field}: another parameter has the same id, {id_of(place)}."
+        if keys.setdefault(place.id, place.key) != place.key:
+            what = f"{place.field}: another parameter has the same id, {place.id}."
             advice = "Copy layers before the first into_record, not after it."
             raise Unrecordable(f"{what} {advice}")
         # Of a tied parameter the first place gives the layout.
-        if group is None or id_of(place) in record:
+        if group is None or place.id in record:
             continue
         state = optimizer.state.get(place.source)
         always = place.source.requires_grad and twin.always(group)
         if not (twin.started(state) if state else always):
             continue
         burn = _laid_out(twin.to_burn(state or {}, group), place)
-        rank = f"Rank{place.view.dim()}"
-        record[id_of(place)] = Record(V1=Record({rank: burn}))
+        rank = f"Rank{place.tensor.dim()}"
+        record[place.id] = Record(V1=Record({rank: burn}))
     record.structure = optimizer_structure(optimizer)
     return record
 
@@ -133,11 +133,11 @@ def _states(
     found = {join(path): x for path, x in leaves_of if isinstance(x, Place)}
     done = set()
     for path, place in found.items():
-        if id(place.source) not in groups or id_of(place) not in left:
+        if id(place.source) not in groups or place.id not in left:
             continue
         done.add(place.key)
         try:
-            entry = _state_of(left.pop(id_of(place)), place)
+            entry = _state_of(left.pop(place.id), place)
             state = twin.to_torch(entry, groups[id(place.source)])
             _merge(states.setdefault(place.source, {}), state, place)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -175,8 +175,8 @@ def _laid_out(tree: Any, place: Place) -> Any:
 def _state_of(entry: Any, place: Place) -> Any:
     """Unpack Burn's two enums around a state."""
     ((rank, state),) = entry["V1"].items()
-    if rank != f"Rank{place.view.dim()}":
-        what = f"{rank} in the record, {place.view.dim()} dimensions in the net"
+    if rank != f"Rank{place.tensor.dim()}":
+        what = f"{rank} in the record, {place.tensor.dim()} dimensions in the net"
         raise RecordMismatch("another rank:", [what])
     return state
 
@@ -195,8 +195,8 @@ def _merge(state: State, part: State, place: Place) -> None:
             raise TypeError(name)
         elif not value.dtype.is_floating_point:
             raise TypeError(name)
-        elif value.shape != place.view.shape:
-            shapes = list(value.shape), list(place.view.shape)
+        elif value.shape != place.tensor.shape:
+            shapes = list(value.shape), list(place.tensor.shape)
             what = f"{name} has shape {shapes[0]} in the record, {shapes[1]} in the net"
             raise RecordMismatch("another shape:", [what])
         else:

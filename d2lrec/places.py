@@ -16,7 +16,16 @@ from torch import Tensor, nn
 from d2lrec.errors import Path, Unrecordable
 from d2lrec.ids import new_id
 from d2lrec.inferring import vec_of
-from d2lrec.layers import LAYERS, REQUIRED, Activation, Child, Row, View, Weight
+from d2lrec.layers import (
+    LAYERS,
+    REQUIRED,
+    Activation,
+    Child,
+    Row,
+    View,
+    Weight,
+    as_it_is,
+)
 from d2lrec.record import MAX_DEPTH, Param, Record, RecordList, RecordTuple, children
 from d2lrec.refusals import check_complete, refuse, stored
 from d2lrec.structure import (
@@ -47,7 +56,8 @@ class Place:
         source: The PyTorch parameter or buffer.
         of: From a tensor of the source's shape to the part and layout that Burn has.
         part: Which of the source's parts it is.
-        view: The source's memory in Burn's layout.
+        tensor: The source in Burn's layout: itself, or a view of its memory.
+        id: The parameter's id, once `assign_ids` gave it one.
     """
 
     owner: nn.Module
@@ -55,7 +65,8 @@ class Place:
     source: Tensor
     of: View
     part: int
-    view: Tensor
+    tensor: Tensor
+    id: str = ""
 
     structure: ClassVar[Structure] = PARAM
 
@@ -87,9 +98,14 @@ def places(module: nn.Module) -> Any:
 
 def record_module(module: nn.Module) -> Any:
     """Return a module's record: see `d2lrec.into_record`."""
+    return _record(module_places(module))
+
+
+def module_places(module: nn.Module) -> Any:
+    """Return the places of a module, each of which has an id."""
     tree = places(module)
     assign_ids(tree)
-    return _record(tree)
+    return tree
 
 
 def assign_ids(tree: Any) -> None:
@@ -99,18 +115,12 @@ def assign_ids(tree: Any) -> None:
         ids = place.owner.__dict__.setdefault(IDS, {})
         key = place.key
         found = ids.get(place.field) or tied.get(key) or new_id()
-        ids[place.field] = tied.setdefault(key, found)
-
-
-def id_of(place: Place) -> str:
-    """Return the id of a place that has one."""
-    ids: dict[str, str] = place.owner.__dict__[IDS]
-    return ids[place.field]
+        place.id = ids[place.field] = tied.setdefault(key, found)
 
 
 def _record(place: Any) -> Any:
     if isinstance(place, Place):
-        return Param(id_of(place), place.view)
+        return Param(place.id, place.tensor.detach())
     if isinstance(place, Record):
         fields = ((name, _record(below)) for name, below in place.items())
         return _typed(Record(fields), place.structure)
@@ -219,9 +229,10 @@ def _struct(module: nn.Module, path: Path) -> Record:
     buffers = {name: t for name, t in module._buffers.items() if name not in skipped}
     tensors = {**module._parameters, **buffers}
     named = getattr(module, "__record_fields__", (*tensors, *module._modules))
-    fields = named if isinstance(named, Mapping) else {x: (x, None) for x in named}
+    pairs = named.items() if isinstance(named, Mapping) else ((x, None) for x in named)
     tree, types = Record(), dict[str, Structure]()
-    for name, (attribute, structure) in fields.items():
+    for name, what in pairs:
+        attribute, structure = what or (name, None)
         tensor = tensors.get(attribute)
         if tensor is not None:
             tree[name] = _place(module, attribute, tensor)
@@ -247,7 +258,7 @@ def _place(
     owner: nn.Module,
     field: str,
     tensor: Tensor,
-    view: View = Tensor.detach,
+    view: View = as_it_is,
     part: int = 0,
 ) -> Place:
     # Burn's tensors have at least one dimension.

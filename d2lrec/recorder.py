@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from d2lrec import envelope, small
+from d2lrec import envelope
 from d2lrec.checksum import FIELD, PLACEHOLDER
 from d2lrec.compression import compress, decompress
 from d2lrec.conform import conform
@@ -47,7 +47,6 @@ class Recorder:
 
     def _encode(self, item: Any, like: Any) -> list[bytes | Payload]:
         tree = into_tree(item, self.settings)
-        small.prepare(tree)
         return self.encode(tree, self._structure(like))
 
     def encode(self, tree: Any, structure: Structure | None) -> list[bytes | Payload]:

@@ -50,8 +50,8 @@ def check_complete(module: nn.Module, recorded: set[int]) -> None:
     Raises:
         Unrecordable: With the path of the first parameter that is not among them.
     """
-    own = (_own(part) for part in module.modules())
-    if all(id(tensor) in recorded for pairs in own for _, tensor in pairs):
+    own = {id(tensor) for part in module.modules() for _, tensor in _own(part)}
+    if own <= recorded:
         return
     for name, tensor in stored(module):
         if id(tensor) not in recorded:

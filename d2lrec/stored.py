@@ -114,8 +114,10 @@ class StoredTensor:
 
         Not if the numbers have to be converted, checked or put in another order.
         """
-        same = target.dtype == self.dtype == TORCH_DTYPES[self.data.dtype]
-        if not same or not self.plain:
+        dtype = self.dtype
+        if target.dtype is not dtype or dtype is not TORCH_DTYPES[self.data.dtype]:
+            return False
+        if not dtype.is_floating_point:
             return False
         # A negated view's memory has the opposite numbers.
         return target.is_cpu and target.is_contiguous() and not target.is_neg()

@@ -2,7 +2,7 @@
 
 A file has every tensor row-major, little-endian and in the dtype that the settings
 name. A tensor that is so already is written from its own memory; any other passes
-through one buffer of at most 16 MiB. Loading reads into the tensor's memory.
+through one buffer of at most 4 MiB. Loading reads into the tensor's memory.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2lrec.errors import Path, PrecisionWarning, RecorderError, Unrecordable, join
-from d2lrec.payload import CHUNK, Buffer
-from d2lrec.precision import Settings
-from d2lrec.record import TensorData
+from d2lrec.errors import Path, PrecisionWarning, RecorderError, join
+from d2lrec.payload import Buffer
 from d2lrec.scratch import Scratch
+
+# A tensor is converted in pieces of at most this many bytes.
+PIECE = 1 << 22
 
 # Burn's name -> torch's dtype. Flex32 is stored as 32-bit floats.
 TORCH_DTYPES = {
@@ -48,57 +49,11 @@ BURN_DTYPES = {
 }
 
 
-def wrap(tensor: Tensor, settings: Settings, path: Path) -> TensorData:
-    """Describe a tensor as a file will have it; nothing is copied yet.
-
-    Args:
-        tensor: Any strided tensor of floats, integers or booleans, on any device.
-        settings: Which dtypes to store.
-        path: Its place in the tree, for errors.
-
-    Returns:
-        Shape, stored dtype, and a payload that converts when it is written.
-
-    Raises:
-        Unrecordable: The tensor has no values (meta), no plain layout (sparse), no
-            dtype of Burn's (complex), or an integer that the settings cannot hold.
-    """
-    if not is_plain(tensor):
-        what = "a sparse, nested or quantized tensor has no place in a record."
-        advice = "Use .to_dense(), .to_padded_tensor() or .dequantize()."
-        raise Unrecordable(f"{what} {advice}", path=path)
-    if tensor.is_meta:
-        what = "the tensor is on the meta device and has no values yet."
-        raise Unrecordable(f"{what} Materialize the model first.", path=path)
-    name = BURN_DTYPES.get(tensor.dtype)
-    if name is None:
-        what = f"Burn has no tensor of {tensor.dtype}."
-        advice = "Convert it to floats, integers or booleans first."
-        raise Unrecordable(f"{what} {advice}", path=path)
-    stored = settings.stored[name]
-    dtype = TORCH_DTYPES[stored]
-    misfit = None if tensor.dtype == dtype else integer_misfit(tensor, dtype)
-    if misfit is not None:
-        what = f"the integer {misfit} does not fit {stored}, which {settings} store."
-        raise Unrecordable(f"{what} {_remedy(misfit)}", path=path)
-    if tensor.requires_grad:  # a module's places are detached already
-        tensor = tensor.detach()
-    return TensorData(TensorPayload(tensor, dtype, path), tuple(tensor.shape), stored)
-
-
-def _remedy(integer: int) -> str:
-    wider = {"Full": torch.int32, "Double": torch.int64}
-    for name, dtype in wider.items():
-        limits = torch.iinfo(dtype)
-        if limits.min <= integer <= limits.max:
-            return f"Use {name}PrecisionSettings."
-    return "No settings hold it: split it into two tensors."
-
-
 def is_plain(tensor: Tensor) -> bool:
     """Whether a tensor is what a file has: one value for each of its indices."""
-    plain = tensor.layout is torch.strided
-    return plain and not tensor.is_quantized and not tensor.is_nested
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        return False
+    return not tensor.is_quantized
 
 
 def usable(device: torch.device | str | None) -> torch.device | None:
@@ -140,12 +95,12 @@ def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
 
 
 def memory_of(tensor: Tensor) -> memoryview:
-    """Return the bytes of a contiguous, detached CPU tensor, shared with it."""
+    """Return the bytes of a contiguous CPU tensor, shared with it."""
     if not tensor.numel():  # its strides may be anything
         return memoryview(bytearray())
     if tensor.dtype == torch.bfloat16:  # of which numpy knows nothing
         tensor = tensor.view(torch.int16)
-    return tensor.numpy().data.cast("B")
+    return tensor.detach().numpy().data.cast("B")
 
 
 @dataclass(slots=True, eq=False)
@@ -154,9 +109,9 @@ class TensorPayload:
 
     tensor: Tensor
     dtype: torch.dtype
-    path: Path = ()
-    known: bytes | None = None  # those of a small one: see `small.prepare`
     scratch: Scratch | None = None  # what it shares with others
+    path: Path = ()  # its place in the tree, for warnings
+    known: bytes | None = None  # those of a small one, once they were fetched
 
     @property
     def nbytes(self) -> int:
@@ -171,7 +126,7 @@ class TensorPayload:
         """
         if self.known is not None:
             return (self.known,)
-        tensor = self.tensor
+        tensor = self.tensor.detach()
         plain = tensor.is_contiguous() and tensor.dtype == self.dtype
         if plain and tensor.is_cpu and not tensor.is_neg():
             return (memory_of(tensor),)
@@ -180,7 +135,7 @@ class TensorPayload:
     def _converted(self, tensor: Tensor) -> Iterator[Buffer]:
         scratch = self.scratch or Scratch()
         lost = (0, 0)
-        for piece in _pieces(tensor, CHUNK // self.dtype.itemsize):
+        for piece in _pieces(tensor, PIECE // self.dtype.itemsize):
             part = scratch.tensor(piece.shape, self.dtype)
             new = convert(piece, part)
             lost = (lost[0] + new[0], lost[1] + new[1])
@@ -226,8 +181,8 @@ def convert(source: Tensor, target: Tensor) -> tuple[int, int]:
         and target.is_cpu
     ):
         with np.errstate(over="ignore"):  # torch would round to 32 bits in between
-            numbers = source.resolve_neg().numpy()
-            np.copyto(target.numpy(), numbers, casting="same_kind")
+            numbers = source.detach().resolve_neg().numpy()
+            np.copyto(target.detach().numpy(), numbers, casting="same_kind")
     elif target.dim() == 2 and target.stride(0) == 1:
         # torch transposes well where it writes in order, not where it reads in order.
         target.t().copy_(source.t())

@@ -24,6 +24,7 @@ from d2lrec.codecs import mpk
 from d2lrec.errors import CorruptRecord, Unrecordable
 from d2lrec.items import into_tree, loaded
 from d2lrec.payload import Memory
+from d2lrec.record import TensorData
 
 FULL = d2lrec.FullPrecisionSettings
 MPK, JSON = d2lrec.NamedMpkFileRecorder(), d2lrec.PrettyJsonFileRecorder()
@@ -244,7 +245,7 @@ def test_an_integer_that_does_not_fit(dtype, values, misfit):
 @pytest.mark.parametrize("limit", [1, 5, 24, 100])
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_chunks_of_any_size_give_the_same_bytes(name, limit, monkeypatch):
-    monkeypatch.setattr(tensors, "CHUNK", 8 * limit)
+    monkeypatch.setattr(tensors, "PIECE", 8 * limit)
     tensor = LAYOUTS[name]
     plain = tensor.detach().resolve_neg().contiguous()
     for dtype in (torch.float32, torch.float64):
@@ -258,7 +259,7 @@ def test_chunks_of_any_size_give_the_same_bytes(name, limit, monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(2100, 2100), (1, 4_400_000), (4_400_000, 1)])
-def test_a_large_tensor_passes_through_pieces_of_16_mib(shape):
+def test_a_large_tensor_passes_through_pieces_of_4_mib(shape):
     tensor = torch.arange(math.prod(shape)).float().reshape(shape).t()
     if tensor.is_contiguous():
         tensor = tensor.double()
@@ -266,7 +267,7 @@ def test_a_large_tensor_passes_through_pieces_of_16_mib(shape):
     expected = memoryview(bytes(tensors.memory_of(tensor.float().contiguous())))
     start = pieces = 0
     for chunk in payload.chunks():
-        assert len(chunk) <= 1 << 24
+        assert len(chunk) <= 1 << 22
         assert expected[start : start + len(chunk)] == chunk
         start, pieces = start + len(chunk), pieces + 1
     assert start == len(expected) == payload.nbytes
@@ -466,7 +467,7 @@ def test_every_dtype_of_a_file_is_read():
     """Burn's other dtypes, and other settings' files, through full precision."""
     for name, dtype in tensors.TORCH_DTYPES.items():
         values = torch.tensor([0, 1, 1], dtype=dtype)
-        data = tensors.TensorData(tensors.TensorPayload(values, dtype), (3,), name)
+        data = TensorData(tensors.TensorPayload(values, dtype), (3,), name)
         found = loaded(mpk.decode(Memory(written(mpk.encode(data)))), FULL, None)
         kind = BOOL if "Bool" in name else F32 if dtype.is_floating_point else I32
         assert found.dtype == kind, name
@@ -477,7 +478,7 @@ def test_every_dtype_of_a_file_is_read():
 def test_a_file_with_an_integer_that_does_not_fit(name):
     dtype = tensors.TORCH_DTYPES[name]
     payload = tensors.TensorPayload(torch.tensor([1, 2**31], dtype=dtype), dtype)
-    tree = {"a": [tensors.TensorData(payload, (2,), name)]}
+    tree = {"a": [TensorData(payload, (2,), name)]}
     stored = mpk.decode(Memory(written(mpk.encode(tree))))
     with pytest.raises(Unrecordable) as caught:
         loaded(stored, FULL, None)
@@ -493,7 +494,7 @@ def test_a_boolean_that_is_none(name, size, wrong):
     payload = tensors.TensorPayload(
         torch.tensor([1, wrong, 0]).to(torch.uint8), torch.uint8
     )
-    data = tensors.TensorData(payload, (3,), name)
+    data = TensorData(payload, (3,), name)
     stored = mpk.decode(Memory(written(mpk.encode({"m": data}))))
     with pytest.raises(CorruptRecord) as caught:
         loaded(stored, FULL, None)

@@ -13,7 +13,7 @@ from torch import Tensor
 from d2lrec.cli.flat import over_tensors
 from d2lrec.dialect import ITEM_SIZES
 from d2lrec.errors import Path
-from d2lrec.payload import Buffer
+from d2lrec.payload import Buffer, Payload
 from d2lrec.precision import (
     DoublePrecisionSettings,
     FullPrecisionSettings,
@@ -22,7 +22,8 @@ from d2lrec.precision import (
 )
 from d2lrec.record import TensorData
 from d2lrec.stored import StoredTensor
-from d2lrec.tensors import TORCH_DTYPES, memory_of, wrap
+from d2lrec.tensors import TORCH_DTYPES, memory_of
+from d2lrec.wrapping import Wrapper
 
 SETTINGS = {
     "half": HalfPrecisionSettings,
@@ -60,12 +61,14 @@ class _Cast:
 
     def chunks(self) -> Iterator[Buffer]:
         """Yield the converted bytes."""
-        tensor = wrap(to_tensor(self.data), self.settings, self.path)
-        yield from tensor.bytes.chunks()
+        yield from self._converted().chunks()
 
     def read_into(self, memory: memoryview) -> None:
         """Fill `memory` with the converted bytes."""
-        wrap(to_tensor(self.data), self.settings, self.path).bytes.read_into(memory)
+        self._converted().read_into(memory)
+
+    def _converted(self) -> Payload:
+        return Wrapper(self.settings).wrap(to_tensor(self.data), self.path).bytes
 
 
 def cast(tree: Any, settings: Settings) -> Any:

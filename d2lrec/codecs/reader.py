@@ -50,6 +50,12 @@ class Reader:
         self.position += count
         return self.window[self.position - count : self.position]
 
+    def look_ahead(self, count: int) -> None:
+        """Have the next bytes in the window, or as many as there are left."""
+        end = len(self.window)
+        if self.position + count > end and self.base + end < self.source.size:
+            self.fill(count)
+
     def fill(self, count: int) -> None:
         """Begin the window here, with `count` bytes or more, if there are as many."""
         self.base, self.position = self.offset, 0

@@ -136,7 +136,12 @@ class _Encoder:
                 what = f"the key {key!r} is not a string."
                 raise Unrecordable(what, path=self.path)
             self.string(key)
-            self.entry(key, value)
+            if isinstance(value, Param):  # without two more calls for each of thousands
+                self.path.append(key)
+                self.param(value)
+                self.path.pop()
+            else:
+                self.entry(key, value)
 
     def param(self, param: Param) -> None:
         self.head += b"\x82\xa2id"  # 82: map of 2; a2: string of 2

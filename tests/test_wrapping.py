@@ -1,4 +1,4 @@
-"""Small tensors are moved together: the same bytes, and nothing else changed."""
+"""Small tensors are fetched together: the same bytes, and nothing else changed."""
 
 import pytest
 import torch
@@ -10,12 +10,12 @@ from d2lrec import (
     NamedMpkFileRecorder,
     load_file,
     save_file,
-    small,
 )
 from d2lrec.items import into_tree
 from d2lrec.record import Param
+from d2lrec.wrapping import SMALL, Wrapper
 
-LARGE = small.SMALL // 4 + 1
+LARGE = SMALL // 4 + 1
 
 
 class Mixed(nn.Module):
@@ -50,19 +50,22 @@ def stored_bytes(payload):
 
 
 @pytest.mark.parametrize("settings", [FullPrecisionSettings, HalfPrecisionSettings])
-def test_fetching_together_gives_the_bytes_that_fetching_alone_gives(settings):
+def test_fetching_together_gives_the_bytes_that_fetching_alone_gives(
+    settings, monkeypatch
+):
     item = {"net": Mixed(), "pair": [torch.ones(2), torch.zeros(2).bfloat16()]}
     item["net"].count -= 2**31 - 2**14  # so that it fits 16 bits
     item["net"].count.clamp_(0, 100)
-    alone, together = (into_tree(item, settings) for _ in range(2))
-    small.prepare(together)
+    together = into_tree(item, settings)
+    monkeypatch.setattr(Wrapper, "fetch", lambda self: None)
+    alone = into_tree(item, settings)
     for one, other in zip(payloads(alone), payloads(together), strict=True):
+        assert one.known is None
         assert stored_bytes(one) == stored_bytes(other)
 
 
 def test_what_is_small_and_needs_no_conversion_is_fetched_together():
     tree = into_tree(Mixed(), FullPrecisionSettings)
-    small.prepare(tree)
     apart = {name for name, value in tree.items() if name != "linear"} - {
         name
         for name, value in tree.items()
@@ -74,7 +77,6 @@ def test_what_is_small_and_needs_no_conversion_is_fetched_together():
 def test_a_negated_view_keeps_its_numbers():
     view = torch._neg_view(torch.tensor([1.0, -2.0]))
     tree = into_tree([view], FullPrecisionSettings)
-    small.prepare(tree)
     assert stored_bytes(tree[0].bytes) == torch.tensor([-1.0, 2.0]).numpy().tobytes()
 
 
@@ -90,9 +92,3 @@ def test_loading_fills_each_in_place_and_tells_autograd(tmp_path):
     for name, tensor in twin.named_parameters():
         pointer, version = before[name]
         assert tensor.data_ptr() == pointer and tensor._version > version, name
-
-
-def test_only_empty_tensors_are_nothing_to_fill():
-    target = torch.zeros(0, 3)
-    small.fill([(b"", target)])
-    assert target.shape == (0, 3)

@@ -1,0 +1,120 @@
+"""What a save makes of each tensor: a description of how a file will have it.
+
+Large tensors stay where they are until they are written. Small ones are fetched, all of
+one dtype at once: a call of torch takes about a microsecond, however few numbers it
+moves, and ten thousand biases, fetched one by one, would cost ten thousand calls.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor
+from torch import device as Device
+
+from d2lrec.errors import Path, Unrecordable
+from d2lrec.precision import Settings
+from d2lrec.record import TensorData
+from d2lrec.scratch import Scratch
+from d2lrec.tensors import (
+    BURN_DTYPES,
+    TORCH_DTYPES,
+    TensorPayload,
+    integer_misfit,
+    is_plain,
+    memory_of,
+)
+
+# Tensors of up to this many bytes count as small.
+SMALL = 4096
+
+
+class Wrapper:
+    """Describes tensors in the dtypes that settings store.
+
+    Args:
+        settings: Which dtypes.
+
+    >>> from d2lrec import HalfPrecisionSettings
+    >>> Wrapper(HalfPrecisionSettings).wrap(torch.ones(2, 3)).dtype
+    'F16'
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.shapes: dict[torch.Size, torch.Size] = {}  # one object for all alike
+        self.scratch = Scratch()  # which those that have to be converted share
+        kinds = defaultdict[tuple[torch.dtype, Device | None], list[TensorPayload]]
+        self.small = kinds(list)
+
+    def wrap(self, tensor: Tensor, path: Path = ()) -> TensorData:
+        """Describe a tensor as a file will have it; nothing is copied yet.
+
+        Args:
+            tensor: Any strided tensor of floats, integers or booleans, on any device.
+            path: Its place in the tree, for errors.
+
+        Returns:
+            Shape, stored dtype, and a payload that converts when it is written.
+
+        Raises:
+            Unrecordable: The tensor has no values (meta), no plain layout (sparse), no
+                dtype of Burn's (complex), or an integer that the settings cannot hold.
+        """
+        own = tensor.dtype
+        name = BURN_DTYPES.get(own)
+        if name is None or tensor.is_meta or not is_plain(tensor):
+            raise Unrecordable(_no_place(tensor), path=path)
+        stored = self.settings.stored[name]
+        dtype = TORCH_DTYPES[stored]
+        payload = TensorPayload(tensor, dtype, self.scratch)
+        if own is not dtype:
+            self._check_integers(tensor, stored, path)
+            payload.path = path
+        elif tensor.nbytes <= SMALL:
+            device = None if tensor.is_cpu else tensor.device
+            self.small[dtype, device].append(payload)
+        shape = tensor.shape
+        return TensorData(payload, self.shapes.setdefault(shape, shape), stored)
+
+    def _check_integers(self, tensor: Tensor, stored: str, path: Path) -> None:
+        misfit = integer_misfit(tensor, TORCH_DTYPES[stored])
+        if misfit is not None:
+            what = f"the integer {misfit} does not fit {stored}, which {self.settings}"
+            raise Unrecordable(f"{what} store. {_remedy(misfit)}", path=path)
+
+    def fetch(self) -> None:
+        """Fetch the bytes of the small tensors described so far."""
+        for payloads in self.small.values():
+            tensors = [payload.tensor for payload in payloads]
+            with torch.no_grad():
+                numbers = torch.cat(
+                    [x if x.dim() == 1 else x.reshape(-1) for x in tensors]
+                )
+            data, start = bytes(memory_of(numbers.cpu())), 0
+            for payload, tensor in zip(payloads, tensors, strict=True):
+                end = start + tensor.nbytes
+                payload.known = data[start:end]
+                start = end
+        self.small.clear()
+
+
+def _no_place(tensor: Tensor) -> str:
+    if not is_plain(tensor):
+        what = "a sparse, nested or quantized tensor has no place in a record."
+        return f"{what} Use .to_dense(), .to_padded_tensor() or .dequantize()."
+    if tensor.is_meta:
+        what = "the tensor is on the meta device and has no values yet."
+        return f"{what} Materialize the model first."
+    what = f"Burn has no tensor of {tensor.dtype}."
+    return f"{what} Convert it to floats, integers or booleans first."
+
+
+def _remedy(integer: int) -> str:
+    wider = {"Full": torch.int32, "Double": torch.int64}
+    for name, dtype in wider.items():
+        limits = torch.iinfo(dtype)
+        if limits.min <= integer <= limits.max:
+            return f"Use {name}PrecisionSettings."
+    return "No settings hold it: split it into two tensors."
