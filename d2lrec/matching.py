@@ -184,19 +184,17 @@ def _match_tied(plan: LoadPlan) -> None:
 def _bits(place: Place, record: Any) -> bytes:
     """Return the bytes that the whole source of a place would hold."""
     source = torch.zeros_like(place.source, device="cpu")
-    copy_into(place.of(source), record)
+    copy_into(place.of(source), record, Scratch())
     return bytes(memory_of(source.contiguous()))
 
 
-def copy_into(
-    target: Tensor, record: Any, scratch: Scratch | None = None
-) -> tuple[int, int]:
+def copy_into(target: Tensor, record: Any, scratch: Scratch) -> tuple[int, int]:
     """Write a record's parameter through a place's view.
 
     Args:
         target: The view.
         record: The parameter.
-        scratch: Memory to read it into, if it has to be converted on the way.
+        scratch: Memory for what has to be converted on the way.
 
     Returns:
         How many numbers became infinity and how many zero in the target's dtype.

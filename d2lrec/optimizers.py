@@ -19,6 +19,7 @@ from d2lrec.matching import copy_into, flat
 from d2lrec.optimizer_twins import State, twin_of
 from d2lrec.places import Place, assign_ids, leaves, places
 from d2lrec.record import Record, short
+from d2lrec.scratch import Scratch
 from d2lrec.stored import StoredTensor
 from d2lrec.structure import Enum, Map, Structure
 
@@ -201,7 +202,7 @@ def _merge(state: State, part: State, place: Place) -> None:
             raise RecordMismatch("another shape:", [what])
         else:
             whole = state.setdefault(name, torch.zeros_like(place.source).detach())
-            copy_into(place.of(whole), value)
+            copy_into(place.of(whole), value, Scratch())
 
 
 def _step_dtype() -> torch.dtype:

@@ -133,6 +133,11 @@ class Span:
         else:
             memory[:] = self.known
 
+    def part(self, start: int, nbytes: int) -> Span:
+        """Return the span of some of the bytes."""
+        known = None if self.known is None else self.known[start : start + nbytes]
+        return Span(self.source, self.offset + start, nbytes, known)
+
     def tobytes(self) -> bytes:
         """Return all the bytes."""
         return self.source.read(self.offset, self.nbytes)

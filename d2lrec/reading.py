@@ -116,8 +116,7 @@ def read_all(reads: Sequence[tuple[Payload, memoryview]]) -> None:
             continue
         for start in range(0, len(memory), PIECE):
             part = memory[start : start + PIECE]
-            span = Span(payload.source, payload.offset + start, len(part))
-            pieces.append((span, part))
+            pieces.append((payload.part(start, len(part)), part))
     if len(pieces) < 2:
         _read_pieces(pieces)
         return

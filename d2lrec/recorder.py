@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -45,11 +46,13 @@ class Recorder:
     gzip: ClassVar[bool] = False
     module: ClassVar[str]
 
-    def _encode(self, item: Any, like: Any) -> list[bytes | Payload]:
+    def _encode(self, item: Any, like: Any) -> Iterable[bytes | Payload]:
         tree = into_tree(item, self.settings)
         return self.encode(tree, self._structure(like))
 
-    def encode(self, tree: Any, structure: Structure | None) -> list[bytes | Payload]:
+    def encode(
+        self, tree: Any, structure: Structure | None
+    ) -> Iterable[bytes | Payload]:
         """Return the parts of a file for a tree that has `TensorData` for tensors."""
         if self.codec.typed:
             structure = envelope.structure(structure or structure_of(tree))

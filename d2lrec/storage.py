@@ -13,7 +13,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from d2lrec.errors import RecorderError
@@ -26,10 +26,12 @@ except ImportError:  # Windows has no such locks: leftovers stay there
 
 # Smaller buffers are gathered, so that ten thousand of them cost a few writes.
 GATHER = 1 << 18
+# How much space is taken at a time where the size is not known yet.
+AHEAD = 1 << 24
 
 
 def write_file(
-    path: Path, parts: Sequence[bytes | Payload], *, durable: bool = True
+    path: Path, parts: Iterable[bytes | Payload], *, durable: bool = True
 ) -> None:
     """Save parts to a file: the old file or the new one, whatever happens in between.
 
@@ -49,9 +51,7 @@ def write_file(
         changed = make_folder(target.parent)
         _clear_leftovers(target)
         with _temporary(target) as (name, file):
-            _reserve(file, sum(map(_size, parts)))
-            for buffer in _gather(parts):
-                _write(file, buffer)
+            _write_all(file, parts)
             if durable:
                 os.fsync(file)
             os.replace(name, target)
@@ -73,7 +73,21 @@ def _size(part: bytes | Payload) -> int:
     return len(part) if isinstance(part, bytes) else part.nbytes
 
 
-def _gather(parts: Sequence[bytes | Payload]) -> Iterator[Buffer]:
+def _write_all(file: int, parts: Iterable[bytes | Payload]) -> None:
+    # Of a list the size is known; what is compressed meanwhile comes as it comes.
+    ahead = sum(map(_size, parts)) if isinstance(parts, list) else AHEAD
+    written = reserved = 0
+    for buffer in _gather(parts):
+        if written + len(buffer) > reserved:
+            reserved = written + max(len(buffer), ahead)
+            _reserve(file, written, reserved - written)
+        _write(file, buffer)
+        written += len(buffer)
+    if written < reserved:
+        os.ftruncate(file, written)
+
+
+def _gather(parts: Iterable[bytes | Payload]) -> Iterator[Buffer]:
     """Join small buffers, pass large ones on as they are."""
     small = bytearray()
     for part in parts:
@@ -94,11 +108,11 @@ def _write(file: int, buffer: Buffer) -> None:
         left = left[os.write(file, left) :]
 
 
-def _reserve(file: int, size: int) -> None:
+def _reserve(file: int, start: int, size: int) -> None:
     """Take the space first: a full disk is known before a byte is written."""
-    if size and hasattr(os, "posix_fallocate"):
+    if hasattr(os, "posix_fallocate"):
         try:
-            os.posix_fallocate(file, 0, size)
+            os.posix_fallocate(file, start, size)
         except OSError as error:
             if error.errno == 28:  # ENOSPC; others: not every file system can
                 raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -11,10 +13,12 @@ from d2lrec.precision import Settings
 from d2lrec.record import TensorData
 from d2lrec.scratch import Scratch
 from d2lrec.tensors import (
+    PIECE,
     TORCH_DTYPES,
     convert,
     integer_misfit,
     memory_of,
+    pieces,
     warn_of_loss,
 )
 
@@ -60,30 +64,40 @@ class StoredTensor:
         """
         if device is not None and torch.device(device).type == "meta":
             return torch.empty(self.shape, dtype=self.dtype, device=device)
-        tensor, lost = self._read(mapped=mapped)
+        stored = self._mapped() if mapped else None
+        if stored is None:
+            stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
+            self.data.bytes.read_into(memory_of(stored))
+        tensor, lost = self._checked(stored)
         warn_of_loss(*lost, tensor.numel(), self.dtype, self.path)
         return tensor.to(device=device)
 
-    def copy_into(self, target: Tensor, scratch: Scratch | None) -> tuple[int, int]:
-        """Read it into an existing tensor of the same shape.
+    def copy_into(self, target: Tensor, scratch: Scratch) -> tuple[int, int]:
+        """Read it into an existing tensor of the same shape, piece by piece.
+
+        Args:
+            target: In any layout and of any dtype.
+            scratch: Memory for the pieces on their way.
 
         Returns:
             How many numbers became infinity and how many zero.
         """
-        tensor, lost = self._read(scratch)
-        more = convert(tensor, target)
-        return lost[0] + more[0], lost[1] + more[1]
+        dtype = TORCH_DTYPES[self.data.dtype]
+        span = cast(Span, self.data.bytes)  # as it comes from a decoder
+        start = overflows = underflows = 0
+        for part in pieces(target, PIECE // dtype.itemsize):
+            stored = scratch.tensor(part.shape, dtype)
+            memory = memory_of(stored)
+            span.part(start, len(memory)).read_into(memory)
+            start += len(memory)
+            tensor, lost = self._checked(stored)
+            more = convert(tensor, part)
+            overflows += lost[0] + more[0]
+            underflows += lost[1] + more[1]
+        return overflows, underflows
 
-    def _read(
-        self, scratch: Scratch | None = None, *, mapped: bool = False
-    ) -> tuple[Tensor, tuple[int, int]]:
-        """Return the tensor, and how many numbers became infinity and zero."""
-        stored = self._mapped() if mapped else None
-        if stored is None:
-            dtype = TORCH_DTYPES[self.data.dtype]
-            empty = scratch.tensor if scratch else torch.empty
-            stored = empty(self.shape, dtype=dtype)
-            self.data.bytes.read_into(memory_of(stored))
+    def _checked(self, stored: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return numbers in the settings' dtype, and how many became inf and zero."""
         if self.data.dtype.startswith("Bool"):
             self._check_booleans(stored)
         misfit = integer_misfit(stored, self.dtype)
@@ -93,7 +107,7 @@ class StoredTensor:
             raise Unrecordable(what, path=self.path)
         if not stored.is_floating_point() or stored.dtype == self.dtype:
             return stored.to(self.dtype), (0, 0)
-        tensor = torch.empty(self.shape, dtype=self.dtype)
+        tensor = torch.empty(stored.shape, dtype=self.dtype)
         return tensor, convert(stored, tensor)
 
     def _mapped(self) -> Tensor | None:

@@ -2,7 +2,7 @@
 
 A file has every tensor row-major, little-endian and in the dtype that the settings
 name. A tensor that is so already is written from its own memory; any other passes
-through one buffer of at most 4 MiB. Loading reads into the tensor's memory.
+through one buffer of at most 1 MiB. Loading reads into the tensor's memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from d2lrec.payload import Buffer
 from d2lrec.scratch import Scratch
 
 # A tensor is converted in pieces of at most this many bytes.
-PIECE = 1 << 22
+PIECE = 1 << 20
 
 # Burn's name -> torch's dtype. Flex32 is stored as 32-bit floats.
 TORCH_DTYPES = {
@@ -135,7 +135,7 @@ class TensorPayload:
     def _converted(self, tensor: Tensor) -> Iterator[Buffer]:
         scratch = self.scratch or Scratch()
         lost = (0, 0)
-        for piece in _pieces(tensor, PIECE // self.dtype.itemsize):
+        for piece in pieces(tensor, PIECE // self.dtype.itemsize):
             part = scratch.tensor(piece.shape, self.dtype)
             new = convert(piece, part)
             lost = (lost[0] + new[0], lost[1] + new[1])
@@ -198,7 +198,7 @@ def convert(source: Tensor, target: Tensor) -> tuple[int, int]:
     return int(overflows), int(underflows)
 
 
-def _pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
+def pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
     """Cut a tensor along its first dimensions into pieces of at most `limit`."""
     if tensor.numel() <= limit:
         yield tensor
@@ -206,6 +206,6 @@ def _pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
     row = math.prod(tensor.shape[1:])
     if row > limit:
         for part in tensor:
-            yield from _pieces(part, limit)
+            yield from pieces(part, limit)
     else:
         yield from torch.split(tensor, limit // row)

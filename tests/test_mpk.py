@@ -405,15 +405,18 @@ def test_damaged_files(data):
 class Walking(mpk.decoder.Decoder):
     """The decoder without its short cut for parameters."""
 
-    def params(self, limit, *, named):
-        return ()
+    def param(self, pattern):
+        return None
 
 
-def outcome(data, decoder=mpk.decoder.Decoder, window=1 << 16):
+def outcome(data, decoder=mpk.decoder.Decoder, window=1 << 16, small=4096):
     """What decoding gives, be it an error."""
+    sizes = {"FIRST": window, "WINDOW": window, "SMALL": small}
     try:
-        patch = mock.patch.multiple(reader, FIRST=window, WINDOW=window)
-        with patch:
+        with (
+            mock.patch.multiple(reader, **sizes),
+            mock.patch.object(mpk.params, "SMALL", small),
+        ):
             walk = decoder(Memory(data))
             tree = walk.value()
             walk.finish()
@@ -431,8 +434,12 @@ def test_parameters_are_read_alike_by_the_short_and_the_long_way(sizes, data):
     for index, shape in enumerate(sizes):
         payload = bytes([index]) * 4 * math.prod(shape)
         id_ = data.draw(st.sampled_from(["0400000000000", "é", "x" * 40, ""]))
-        params.append({"w": Param(id_, stored(payload, shape))})
-    content = bytearray(encode(params))
+        params.append(Param(id_, stored(payload, shape)))
+    names = st.sampled_from(["w", "é", "x" * 32, "x" * 300, "", *map(str, range(9))])
+    count = len(params)
+    chosen = data.draw(st.lists(names, min_size=count, max_size=count, unique=True))
+    named = dict(zip(chosen, params, strict=True))
+    content = bytearray(encode([named, params, 32, params[0], 33]))
     changes = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
     for place, byte in data.draw(st.lists(changes, max_size=3)):
         content[place] = byte
@@ -440,6 +447,22 @@ def test_parameters_are_read_alike_by_the_short_and_the_long_way(sizes, data):
     assert outcome(content) == expected
     for window in (1, 40, 90):  # so that it ends within parameters
         assert outcome(content, window=window) == expected
+        assert outcome(content, window=window, small=8) == expected
+
+
+def test_of_parameters_alike_only_the_first_is_walked_over():
+    tensors_ = [stored(bytes(4 * size), [size]) for size in (3, 3, 5000, 5000, 3)]
+    params = {f"p{index}": Param("x", data) for index, data in enumerate(tensors_)}
+    walked = []
+
+    class Watched(mpk.decoder.Decoder):
+        def learn(self, tensor):
+            walked.append(tensor.shape)
+            super().learn(tensor)
+
+    found = Watched(Memory(encode(params))).value()
+    assert plain(found) == plain(params)
+    assert walked == [(3,), (5000,)]
 
 
 @pytest.mark.parametrize(
