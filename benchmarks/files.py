@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.burn import Burn
 from benchmarks.measuring import Contestant, medians
-from benchmarks.peers import loaders, openers, savers
+from benchmarks.peers import flush, loaders, openers, save_raw, savers
 from benchmarks.rows import Row, Target, compare
 from benchmarks.sets import Set
 
@@ -62,6 +62,7 @@ def measure(
         found = medians(contestants, rounds, clock)
         return compare(what, one.name, found, targets)
 
+    warm_up(module, folder)
     rows = figure("save, flushed", savers(module, folder, True, None), SAVE)
     rows += figure(
         "save, durable=False", savers(module, folder, False, burn), SAVE_FAST
@@ -70,6 +71,23 @@ def measure(
     rows += figure("open with mmap", openers(folder), OPEN)
     check(module, twin)
     return rows
+
+
+def warm_up(module: nn.Module, folder: Path) -> None:
+    """Write to the blocks of the disk that files will get.
+
+    A virtual disk may take several times as long for a block that was never written,
+    and who replaces a file by a new one, as d2lrec does, needs more of them than who
+    writes over the old one.
+    """
+    print("  the disk warms up", flush=True)
+    for _ in range(2):
+        files = [folder / f"warm{index}" for index in range(5)]
+        for file in files:
+            save_raw(module, file)
+            flush(file)
+        for file in files:
+            file.unlink()
 
 
 def check(module: nn.Module, twin: nn.Module) -> None:

@@ -26,8 +26,6 @@ except ImportError:  # Windows has no such locks: leftovers stay there
 
 # Smaller buffers are gathered, so that ten thousand of them cost a few writes.
 GATHER = 1 << 18
-# How much space is taken at a time where the size is not known yet.
-AHEAD = 1 << 24
 
 
 def write_file(
@@ -51,7 +49,12 @@ def write_file(
         changed = make_folder(target.parent)
         _clear_leftovers(target)
         with _temporary(target) as (name, file):
-            _write_all(file, parts)
+            written = 0
+            for buffer in _gather(parts):
+                if not durable:
+                    _reserve(file, written, len(buffer))
+                _write(file, buffer)
+                written += len(buffer)
             if durable:
                 os.fsync(file)
             os.replace(name, target)
@@ -67,24 +70,6 @@ def make_folder(folder: Path) -> list[Path]:
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return [folder, *(path.parent for path in made)]
-
-
-def _size(part: bytes | Payload) -> int:
-    return len(part) if isinstance(part, bytes) else part.nbytes
-
-
-def _write_all(file: int, parts: Iterable[bytes | Payload]) -> None:
-    # Of a list the size is known; what is compressed meanwhile comes as it comes.
-    ahead = sum(map(_size, parts)) if isinstance(parts, list) else AHEAD
-    written = reserved = 0
-    for buffer in _gather(parts):
-        if written + len(buffer) > reserved:
-            reserved = written + max(len(buffer), ahead)
-            _reserve(file, written, reserved - written)
-        _write(file, buffer)
-        written += len(buffer)
-    if written < reserved:
-        os.ftruncate(file, written)
 
 
 def _gather(parts: Iterable[bytes | Payload]) -> Iterator[Buffer]:
@@ -109,8 +94,8 @@ def _write(file: int, buffer: Buffer) -> None:
 
 
 def _reserve(file: int, start: int, size: int) -> None:
-    """Take the space first: a full disk is known before a byte is written."""
-    if hasattr(os, "posix_fallocate"):
+    """Give bytes their place on the disk: ext4 flushes on a rename what has none."""
+    if size and hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(file, start, size)
         except OSError as error:

@@ -286,6 +286,25 @@ def test_any_view_in_any_precision(view, name):
         assert torch.equal(found, expected)
 
 
+@pytest.mark.parametrize("piece", [4, 8, 64, 1 << 20])
+def test_loading_converts_in_pieces(piece, monkeypatch, tmp_path):
+    """Transposed, of other dtypes and of any layout; the counts are those of all."""
+    monkeypatch.setattr("d2lrec.stored.PIECE", piece)
+    torch.manual_seed(0)
+    net = nn.ModuleDict({"fc": nn.Linear(5, 7), "conv": nn.Conv2d(2, 3, 3)})
+    with torch.no_grad():
+        net["fc"].weight[0, 0] = net["fc"].weight[6, 4] = 1e9
+    file = d2lrec.save_file(net, tmp_path / "net")
+    twin = nn.ModuleDict({"fc": nn.Linear(5, 7), "conv": nn.Conv2d(2, 3, 3)}).half()
+    twin["conv"].to(memory_format=torch.channels_last)
+    with pytest.warns(d2lrec.PrecisionWarning) as caught:
+        d2lrec.load_file(twin, file)
+    expected = "fc.weight: of 35 numbers 2 became infinity in torch.float16."
+    assert [str(one.message) for one in caught] == [expected]
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(twin.state_dict()[name], tensor.half()), name
+
+
 def test_a_large_tensor_is_converted_in_pieces():
     """The count of what was lost is that of all pieces."""
     tensor = torch.ones(3 * CHUNK // 4, dtype=torch.float32).reshape(3, -1)

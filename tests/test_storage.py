@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import d2lrec
-from d2lrec import reading, storage
+from d2lrec import NamedMpkGzFileRecorder, compression, reading, storage
 from d2lrec.errors import CorruptRecord, RecorderError
 from d2lrec.payload import Span
 from d2lrec.reading import FileSource
@@ -133,7 +133,6 @@ def test_the_order_of_a_save(calls, tmp_path):
     folder = tmp_path.name
     write_file(Path("file"), [b"head", b"tail"])
     assert calls == [
-        "reserve 8",
         "write 8",
         "flush file",
         "rename to file",
@@ -234,15 +233,48 @@ def tiny_disk(tmp_path):
 
 
 @pytest.mark.parametrize("reserve", [True, False])
-def test_a_full_disk(tiny_disk, monkeypatch, reserve):
+@pytest.mark.parametrize("recorder", [RECORDER, NamedMpkGzFileRecorder()], ids=str)
+def test_a_full_disk(tiny_disk, monkeypatch, recorder, reserve):
     if not reserve:
         monkeypatch.delattr(os, "posix_fallocate")
-    file = RECORDER.record(torch.zeros(10_000), tiny_disk / "file")
+    file = recorder.record(torch.rand(30_000), tiny_disk / "file")
     before = file.read_bytes()
     with pytest.raises(RecorderError, match="cannot be saved: No space left on device"):
-        RECORDER.record(torch.zeros(100_000), tiny_disk / "file")
+        recorder.record(torch.rand(100_000), tiny_disk / "file")
     assert file.read_bytes() == before
-    assert [path.name for path in tiny_disk.iterdir()] == ["file.mpk"]
+    assert [path.name for path in tiny_disk.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("sizes", [[0], [5, 0, 300_000, 7], [1 << 20] * 3], ids=str)
+def test_parts_may_come_one_by_one(sizes):
+    pieces = [bytes([index]) * size for index, size in enumerate(sizes)]
+    write_file(Path("file"), iter(pieces))
+    assert Path("file").read_bytes() == b"".join(pieces)
+
+
+def test_compressed_bytes_are_written_as_they_come(monkeypatch):
+    """No more than a few pieces of a compressed file are in memory."""
+    compressed, written = 0, []
+    real_compress, real_write = compression.compress, os.write
+
+    def compress(parts):
+        nonlocal compressed
+        for piece in real_compress(parts):
+            compressed += len(piece)
+            yield piece
+
+    def write(file, data):
+        written.append((compressed, len(data)))
+        return real_write(file, data)
+
+    monkeypatch.setattr("d2lrec.recorder.compress", compress)
+    monkeypatch.setattr(os, "write", write)
+    file = NamedMpkGzFileRecorder().record(torch.rand(3_000_000), "file")
+    done = 0
+    for so_far, size in written:
+        assert so_far - done <= 2 * compression.PIECE
+        done += size
+    assert done == file.stat().st_size
 
 
 @pytest.fixture
