@@ -45,15 +45,25 @@ def compress(parts: Iterable[bytes | Payload]) -> Iterator[bytes]:
     b'abcdef'
     """
     gzip = isal_zlib.compressobj(1, isal_zlib.DEFLATED, GZIP, MEMORY)
-    done = b""
+    done, alone = b"", False
     with ThreadPoolExecutor(1) as thread:
-        for buffer in buffers(parts):
-            for start in range(0, len(buffer), PIECE):
-                after = thread.submit(gzip.compress, buffer[start : start + PIECE])
-                yield done
-                done = after.result()
+        for piece in _cut(buffers(parts)):
+            after = None
+            if not alone:
+                try:
+                    after = thread.submit(gzip.compress, piece)
+                except RuntimeError:  # no thread is left, or Python is about to end
+                    alone = True
+            yield done
+            done = after.result() if after else gzip.compress(piece)
     yield done
     yield gzip.flush()
+
+
+def _cut(whole: Iterable[Buffer]) -> Iterator[Buffer]:
+    for buffer in whole:
+        for start in range(0, len(buffer), PIECE):
+            yield buffer[start : start + PIECE]
 
 
 def decompress(source: Source) -> Memory:

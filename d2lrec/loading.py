@@ -113,26 +113,28 @@ def _load(plan: LoadPlan) -> list[Loss]:
         try:
             for path, (place, record) in zip(plan.loaded, plan.steps, strict=True):
                 tensor = record.tensor if isinstance(record, Param) else record
-                if not isinstance(tensor, StoredTensor) or not tensor.fits(
-                    place.tensor
-                ):
-                    lost = copy_into(place.tensor, record, scratch)
-                    dtypes = tensor.dtype, place.tensor.dtype
+                target, start = place.tensor, 0
+                if isinstance(tensor, StoredTensor) and tensor.fits(target):
+                    start = target.data_ptr()  # 0 for one that wraps another
+                if not start:
+                    lost = copy_into(target, record, scratch)
+                    dtypes = tensor.dtype, target.dtype
                     narrow = min(dtypes, key=lambda dtype: dtype.itemsize)
-                    losses.append((path, place.tensor.numel(), narrow, lost))
+                    losses.append((path, target.numel(), narrow, lost))
                     continue
-                filled.append(place.tensor)
+                filled.append(target)
                 known = tensor.known
                 if known is None:
-                    reads.append((tensor.data.bytes, memory_of(place.tensor)))
+                    reads.append((tensor.data.bytes, memory_of(target)))
                 else:  # in less than half the time of a view and a copy
-                    ctypes.memmove(place.tensor.data_ptr(), known, len(known))
-            torch.autograd.graph.increment_version(filled)
+                    ctypes.memmove(start, known, len(known))
             read_all(reads)
         except RecorderError as error:
             places = ", ".join(plan.loaded)
             error.message += f" Some of these are already changed: {places}."
             raise
+        finally:
+            torch.autograd.graph.increment_version(filled)
     _finish(plan)
     return losses
 

@@ -122,8 +122,11 @@ def read_all(reads: Sequence[tuple[Payload, memoryview]]) -> None:
         return
     # Every fourth piece to each thread: large and small ones are mixed.
     shares = [pieces[first::THREADS] for first in range(THREADS)]
-    with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(_read_pieces, shares))
+    try:
+        with ThreadPoolExecutor(THREADS) as threads:
+            list(threads.map(_read_pieces, shares))
+    except RuntimeError:  # no thread is left, or Python is about to end
+        _read_pieces(pieces)
 
 
 def _read_pieces(pieces: list[tuple[Span, memoryview]]) -> None:

@@ -28,6 +28,10 @@ from d2lrec.tensors import usable
 class FileRecorder(Recorder):
     """A recorder that writes files.
 
+    Numbers go straight from tensors to the file and back, those that are converted in
+    pieces of 1 MiB or 32 rows. Only JSON, and gzip on loading, have the whole file in
+    memory.
+
     Attributes:
         settings: Which number types are stored.
         checksum: Whether a CRC-32 is stored, and must be there on loading.

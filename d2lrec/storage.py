@@ -13,7 +13,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 from d2lrec.errors import RecorderError
@@ -48,7 +48,7 @@ def write_file(
             raise RecorderError("this is no regular file and will not be replaced.")
         changed = make_folder(target.parent)
         _clear_leftovers(target)
-        with _temporary(target) as (name, file):
+        with _temporary(target) as (name, file), _closing(parts):
             written = 0
             for buffer in _gather(parts):
                 if not durable:
@@ -70,6 +70,13 @@ def make_folder(folder: Path) -> list[Path]:
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return [folder, *(path.parent for path in made)]
+
+
+def _closing(parts: Iterable[object]) -> contextlib.AbstractContextManager[object]:
+    """Have a generator end, and its thread, though an error may keep hold of it."""
+    if isinstance(parts, Generator):
+        return contextlib.closing(parts)
+    return contextlib.nullcontext()
 
 
 def _gather(parts: Iterable[bytes | Payload]) -> Iterator[Buffer]:

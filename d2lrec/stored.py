@@ -85,7 +85,7 @@ class StoredTensor:
         dtype = TORCH_DTYPES[self.data.dtype]
         span = cast(Span, self.data.bytes)  # as it comes from a decoder
         start = overflows = underflows = 0
-        for part in pieces(target, PIECE // dtype.itemsize):
+        for part in pieces(target.detach(), PIECE // dtype.itemsize):
             stored = scratch.tensor(part.shape, dtype)
             memory = memory_of(stored)
             span.part(start, len(memory)).read_into(memory)

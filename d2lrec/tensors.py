@@ -2,7 +2,7 @@
 
 A file has every tensor row-major, little-endian and in the dtype that the settings
 name. A tensor that is so already is written from its own memory; any other passes
-through one buffer of at most 1 MiB. Loading reads into the tensor's memory.
+through one buffer of 1 MiB, or of 32 rows. Loading reads into the tensor's memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from d2lrec.errors import Path, PrecisionWarning, RecorderError, join
 from d2lrec.payload import Buffer
 from d2lrec.scratch import Scratch
 
-# A tensor is converted in pieces of at most this many bytes.
+# A tensor is converted in pieces of at most this many bytes, or of 32 rows.
 PIECE = 1 << 20
 
 # Burn's name -> torch's dtype. Flex32 is stored as 32-bit floats.
@@ -199,7 +199,13 @@ def convert(source: Tensor, target: Tensor) -> tuple[int, int]:
 
 
 def pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
-    """Cut a tensor along its first dimensions into pieces of at most `limit`."""
+    """Cut a tensor along its first dimensions into pieces of at most `limit`.
+
+    Of one that lies transposed 32 rows are always together: fewer would use a small
+    part of each stretch of memory that the processor fetches, and fetch it again.
+    """
+    if tensor.dim() == 2 and tensor.stride(0) == 1 < tensor.stride(1):
+        limit = max(limit, 32 * tensor.shape[1])
     if tensor.numel() <= limit:
         yield tensor
         return

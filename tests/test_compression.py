@@ -1,9 +1,13 @@
 """gzip: one member, whole, and no larger than it may be."""
 
+import errno
 import gzip
+import os
 import random
 import shutil
 import subprocess
+import sys
+import threading
 import time
 import tracemalloc
 import zlib
@@ -192,6 +196,65 @@ def test_a_damaged_file_leaves_the_module_alone(recorder, tmp_path):
             d2lrec.load_file(twin, path, recorder)
         assert str(caught.value).startswith(str(path))
     assert torch.equal(twin.weight, before)
+
+
+AT_EXIT = """
+import atexit, sys, threading, torch, d2lrec
+recorder = d2lrec.NamedMpkGzFileRecorder()
+plain = d2lrec.NamedMpkFileRecorder()
+net, twin = torch.nn.Linear(700, 700), torch.nn.Linear(700, 700)
+d2lrec.save_file(net, "plain")
+
+def last():
+    d2lrec.save_file(net, "net", recorder)
+    d2lrec.load_file(twin, "net", recorder)
+    assert torch.equal(net.weight, twin.weight)
+    d2lrec.load_file(torch.nn.Embedding(700, 700), plain.record({"weight":
+        torch.rand(700, 700), }, "rows"))
+    print("done")
+
+atexit.register(last)
+"""
+
+
+def test_python_may_be_about_to_end():
+    """No thread can be started then."""
+    done = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True)
+    assert done.stdout == b"done\n", done.stderr.decode()
+
+
+def test_no_thread_may_be_left(monkeypatch):
+    blob = random.Random(0).randbytes(3 << 20)
+    real, started = threading.Thread.start, []
+
+    def start(self):
+        if started:
+            raise RuntimeError("can't start new thread")
+        real(self)
+
+    for already in ([], [True]):
+        monkeypatch.setattr(threading.Thread, "start", start)
+        started[:] = already
+        assert gzip.decompress(b"".join(compress([blob, b"abc"]))) == blob + b"abc"
+
+
+def test_a_save_that_fails_leaves_no_thread(monkeypatch):
+    real, count, kept = os.write, 0, []
+
+    def write(file, data):
+        nonlocal count
+        count += 1
+        if count % 3 == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data)
+
+    monkeypatch.setattr(os, "write", write)
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(d2lrec.RecorderError) as caught:
+            RECORDERS[0].record(torch.rand(1_000_000), "x")
+        kept.append(caught)
+    assert threading.active_count() == before
 
 
 def test_large_payloads_pass_in_pieces():

@@ -538,6 +538,13 @@ def test_a_number_that_its_structure_cannot_hold(value, kind, message):
     assert str(caught.value) == f"item.a: {message}"
 
 
+def test_rows_of_a_transposed_tensor_stay_together():
+    tensor = torch.arange(70 * 5).reshape(5, 70).t()
+    pieces = list(tensors.pieces(tensor, 10))
+    assert [len(piece) for piece in pieces] == [32, 32, 6]
+    assert torch.equal(torch.cat(pieces), tensor)
+
+
 def test_pieces_are_cut_along_any_dimension():
     tensor = torch.arange(60).reshape(3, 4, 5)
     for limit in itertools.chain(range(1, 25), [60, 61]):

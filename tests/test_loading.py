@@ -7,6 +7,8 @@ import golden_cases as golden
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.testing._internal.two_tensor import TwoTensor
 
 import d2lrec
 from d2lrec.errors import CorruptRecord, RecorderError, RecordMismatch, Unrecordable
@@ -624,6 +626,52 @@ def test_a_failing_device_leaves_a_meta_module_on_meta(failing_device):
         d2lrec.load_file(net, file)
     assert all(parameter.is_meta for parameter in net.parameters())
     assert isinstance(net.one.weight, nn.Parameter)
+
+
+def test_a_meta_module_stays_meta_when_a_conversion_fails(monkeypatch):
+    real, count = FileSource.read_into, 0
+
+    def read_into(self, offset, memory):
+        nonlocal count
+        count += len(memory) > 100_000
+        if count == 2:
+            raise CorruptRecord("the file became shorter while it was read.")
+        real(self, offset, memory)
+
+    file = d2lrec.save_file(nn.Embedding(1000, 1000), "net")
+    monkeypatch.setattr(FileSource, "read_into", read_into)
+    net = on_meta(lambda: nn.Embedding(1000, 1000).double())
+    with pytest.raises(CorruptRecord, match="became shorter"):
+        d2lrec.load_file(net, file)
+    assert net.weight.is_meta
+
+
+def test_autograd_sees_a_change_that_was_not_finished(failing_device):
+    class Mixed(Large):
+        def __init__(self):
+            super().__init__()
+            self.small = nn.Parameter(torch.rand(4))
+
+    net = Mixed()
+    out = net.small * net.small
+    with pytest.raises(CorruptRecord):
+        d2lrec.load_file(net, d2lrec.save_file(Mixed(), "net"))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+
+
+def test_tensors_that_wrap_others():
+    """They have no memory of their own to write to."""
+    file = d2lrec.save_file(nn.LayerNorm(4), "net")
+    net = nn.LayerNorm(4)
+    with torch.no_grad():
+        net.weight = nn.Parameter(TwoTensor(torch.zeros(4), torch.zeros(4)))
+    d2lrec.load_file(net, file)
+    assert torch.equal(net.weight.a, torch.ones(4))
+    with FakeTensorMode():
+        fake = nn.LayerNorm(4)
+    with pytest.raises(Exception, match=r"(?i)fake"):
+        d2lrec.load_file(fake, file)
 
 
 def test_to_a_device():

@@ -13,7 +13,7 @@ import re
 
 from d2lrec.codecs.reader import SMALL, Reader
 from d2lrec.payload import Source, Span
-from d2lrec.record import MAX_VALUES, Param, TensorData
+from d2lrec.record import FILE_DEPTH, MAX_VALUES, Param, TensorData
 
 # a0 to bf: string of up to 31 bytes; d9: string, its length in one byte.
 _NAME = rb"([\xa0-\xbf]|\xd9.)([ -~]{0,255})"
@@ -29,6 +29,8 @@ _TAIL = re.compile(
     rb"\xa5dtype(?:\xa2[IU]8|\xa3[A-Z]\d\d|\xa4BF16|\xa6Flex32)",
     re.DOTALL,
 )
+# A parameter has `param`, `shape` and its sizes below its name.
+_LEVELS = 4
 # Neither a head nor a tail is longer, but for names that are.
 _LONGEST = 128
 
@@ -54,6 +56,8 @@ class ParamReader(Reader):
         self.look_ahead(_LONGEST)
         found = pattern.match(self.window, self.position)
         if found is None or self.values >= MAX_VALUES:
+            return None
+        if len(self.path) + _LEVELS > FILE_DEPTH:
             return None
         mark, name, id_mark, id, length = found.groups()
         # Printable bytes may go on behind the text.
@@ -97,6 +101,7 @@ class ParamReader(Reader):
     def learn(self, tensor: TensorData) -> None:
         """Remember what stands behind the numbers of a parameter that ends here."""
         span = tensor.bytes
-        if isinstance(span, Span) and span.offset + span.nbytes >= self.base:
+        if isinstance(span, Span) and span.source is self.source:
             end = span.offset + span.nbytes - self.base
-            self.tails[self.window[end : self.position]] = tensor
+            if end >= 0:
+                self.tails[self.window[end : self.position]] = tensor
