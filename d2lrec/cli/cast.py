@@ -78,6 +78,7 @@ def cast(tree: Any, settings: Settings) -> Any:
     """
 
     def change(tensor: TensorData, path: Path) -> TensorData:
+        """Give one tensor its dtype."""
         dtype = settings.stored[tensor.dtype]
         if dtype == tensor.dtype:
             return tensor

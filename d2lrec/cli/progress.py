@@ -57,12 +57,14 @@ def bar(what: str) -> Iterator[Callable[[Any], Any]]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
 
         def watched(tree: Any) -> Any:
+            """Have the bar follow a tree, if it is a large one."""
             total = sum(x.bytes.nbytes for x in flatten(tree).tensors.values())
             if total < _LONG:
                 return tree
             task = progress.add_task(what, total=total)
 
             def counted(tensor: TensorData, _: Path) -> TensorData:
+                """Have the bar follow one tensor."""
                 payload = _Counted(tensor.bytes, lambda n: progress.advance(task, n))
                 return TensorData(payload, tensor.shape, tensor.dtype)
 

@@ -154,6 +154,7 @@ class _Reader:
         self.found = found
 
     def tree(self, tree: Any, path: list[str | int]) -> Any:
+        """Return a tree with a `TensorInfo` for each tensor."""
         if isinstance(tree, Param):
             return self.tensor(tree.tensor, tree.id, path)
         if isinstance(tree, TensorData):
@@ -166,6 +167,7 @@ class _Reader:
         return f"<{tree.nbytes:,} bytes>" if isinstance(tree, Span) else tree
 
     def tensor(self, tensor: TensorData, id: str | None, path: Any) -> TensorInfo:
+        """Return what is known of a tensor, and count it."""
         span = tensor.bytes
         own = isinstance(span, Span) and span.source is self.source
         offset = span.offset if own and isinstance(span, Span) else None

@@ -62,14 +62,17 @@ class _Encoder:
         self.path: list[str | int] = []
 
     def refuse(self, value: Any, expected: object) -> Unrecordable:
+        """Return the error for a value of another type."""
         what = f"a {type(value).__name__} found, {expected} expected."
         return Unrecordable(f"{what} Check the structure.", path=self.path)
 
     def too_wide(self, value: float, kind: Leaf) -> Unrecordable:
+        """Return the error for a number that its type cannot hold."""
         what = f"{value} does not fit {kind}."
         return Unrecordable(f"{what} Use a wider type.", path=self.path)
 
     def value(self, value: Any, kind: Structure) -> None:
+        """Write a value as its type says."""
         if isinstance(kind, Leaf):
             self.leaf(value, kind)
         elif isinstance(kind, Option):
@@ -91,6 +94,7 @@ class _Encoder:
                 self.entry(key, item, kind.value)
 
     def leaf(self, value: Any, kind: Leaf) -> None:
+        """Write a value of a type without parts."""
         if kind in (CONSTANT, UNIT):
             self.constant(value, kind)
         elif kind == PARAM and isinstance(value, Param):
@@ -112,6 +116,7 @@ class _Encoder:
             raise self.refuse(value, kind)
 
     def constant(self, value: Any, kind: Leaf) -> None:
+        """Write a constant, `00`, or a unit, nothing."""
         if not is_nothing(value):
             what = f"{short(value)} found where a constant, whose value no record has,"
             advice = "is expected. Check the structure, or like=."
@@ -120,6 +125,7 @@ class _Encoder:
             self.head.append(0)
 
     def number(self, value: float, kind: Leaf) -> None:
+        """Write a float in 4 or 8 bytes, a byte as it is, an integer by its size."""
         if kind.name[0] == "f":
             try:
                 self.head += struct.pack("<f" if kind.bits == 32 else "<d", value)
@@ -137,6 +143,7 @@ class _Encoder:
             self.unsigned(value if lowest == 0 else (value << 1) ^ (value >> 63))
 
     def unsigned(self, value: int) -> None:
+        """Write a varint: up to 250 a byte, else `fb`, `fc` or `fd` and 2, 4 or 8."""
         if value < 0xFB:
             self.head.append(value)
             return
@@ -145,6 +152,7 @@ class _Encoder:
         self.head += value.to_bytes(size, "little")
 
     def text(self, value: str) -> None:
+        """Write UTF-8 behind its length: `03 46 33 32`."""
         try:
             utf8 = value.encode()
         except UnicodeEncodeError:
@@ -154,6 +162,7 @@ class _Encoder:
         self.head += utf8
 
     def tensor(self, tensor: TensorData) -> None:
+        """Write a tensor: length and bytes, rank and sizes, place of its dtype."""
         self.unsigned(tensor.bytes.nbytes)
         self.parts += [bytes(self.head), tensor.bytes]
         self.head = bytearray()
@@ -162,6 +171,7 @@ class _Encoder:
         self.head += bytes(BURN_0_21.dtypes[tensor.dtype])
 
     def struct(self, value: Any, kind: Struct) -> None:
+        """Write the fields in order, without names."""
         if not isinstance(value, Mapping):
             raise self.refuse(value, kind)
         names = [name for name, _ in kind.fields]
@@ -180,6 +190,7 @@ class _Encoder:
             self.entry(name, value.get(name), field)
 
     def items(self, value: Any, kind: Vec | Tuple) -> None:
+        """Write a list behind its length; a tuple has none."""
         if not isinstance(value, list | tuple):
             raise self.refuse(value, kind)
         if isinstance(kind, Tuple):
@@ -200,6 +211,7 @@ class _Encoder:
             raise Unrecordable(f"{what} {advice}", path=self.path)
 
     def variant(self, value: Mapping[str, Any], kind: Enum) -> None:
+        """Write the variant's place, and its value."""
         names = [name for name, _ in kind.variants]
         name = next(iter(value), "")
         if len(value) != 1 or name not in names:
@@ -209,6 +221,7 @@ class _Encoder:
         self.entry(name, value[name], kind.variants[index][1])
 
     def entry(self, key: str | int, value: Any, kind: Structure) -> None:
+        """Write the value of a key, or at an index."""
         self.path.append(key)
         if len(self.path) > FILE_DEPTH:
             what = f"nested deeper than {FILE_DEPTH} levels."

@@ -66,6 +66,7 @@ class _Encoder:
         self.frames: dict[tuple[tuple[int, ...], str], _Frame] = {}
 
     def value(self, value: Any) -> None:
+        """Write any value."""
         write = _WRITERS.get(type(value))
         if write is None:
             write = next((w for t, w in _WRITERS.items() if isinstance(value, t)), None)
@@ -78,12 +79,15 @@ class _Encoder:
         write(self, value)
 
     def constant(self, value: bool | None) -> None:
+        """Write None, False or True: `c0`, `c2`, `c3`."""
         self.head.append({None: 0xC0, False: 0xC2, True: 0xC3}[value])
 
     def unit(self, _: Unit) -> None:
+        """Write a unit struct: `90`."""
         self.head.append(0x90)
 
     def integer(self, value: int) -> None:
+        """Write an integer in its shortest form: `07`, `cc ff`, `d0 80`."""
         if -32 <= value < 128:  # the byte is the number: 07, ff
             self.head.append(value & 0xFF)
             return
@@ -100,10 +104,12 @@ class _Encoder:
         )
 
     def float64(self, value: float) -> None:
+        """Write `cb` and eight bytes, big-endian."""
         self.head.append(0xCB)
         self.head += NUMBERS[0xCB].pack(value)
 
     def float32(self, value: Float32) -> None:
+        """Write `ca` and four bytes, big-endian."""
         try:
             packed = NUMBERS[0xCA].pack(value)
         except OverflowError:
@@ -113,6 +119,7 @@ class _Encoder:
         self.head += packed
 
     def string(self, value: str) -> None:
+        """Write UTF-8 behind its length: `a3 46 33 32`."""
         try:
             utf8 = value.encode()
         except UnicodeEncodeError:
@@ -125,11 +132,13 @@ class _Encoder:
         self.head += utf8
 
     def array(self, values: list[Any] | tuple[Any, ...]) -> None:
+        """Write the values behind their number: `92 01 02`."""
         self.length(len(values), 0x90, 16, (0, 0xDC, 0xDD))
         for index, value in enumerate(values):
             self.entry(index, value)
 
     def map(self, fields: dict[str, Any]) -> None:
+        """Write names and values behind their number: `81 a1 61 01`."""
         self.length(len(fields), 0x80, 16, (0, 0xDE, 0xDF))
         for key, value in fields.items():
             if not isinstance(key, str):
@@ -144,12 +153,14 @@ class _Encoder:
                 self.entry(key, value)
 
     def param(self, param: Param) -> None:
+        """Write a parameter: a map of `id` and `param`."""
         self.head += b"\x82\xa2id"  # 82: map of 2; a2: string of 2
         self.string(param.id)
         self.head += b"\xa5param"
         self.tensor(param.tensor)
 
     def tensor(self, tensor: TensorData) -> None:
+        """Write a tensor: a map of `bytes`, `shape` and `dtype`."""
         key = (tensor.shape, tensor.dtype)
         frame = self.frames.get(key)
         if frame is None:
@@ -164,6 +175,7 @@ class _Encoder:
         self.head += frame.after
 
     def frame(self, tensor: TensorData) -> _Frame:
+        """Return what stands around the numbers of such a tensor."""
         count = tensor.bytes.nbytes
         if count > MAX_BYTES:
             what = "the tensor has 4 GiB or more; MessagePack's length has 32 bits. "
@@ -178,11 +190,13 @@ class _Encoder:
         return _Frame(bytes(before.head), bytes(after.head), count <= SMALL)
 
     def entry(self, key: str | int, value: Any) -> None:
+        """Write the value of a key, or at an index."""
         self.path.append(key)
         self.value(value)
         self.path.pop()
 
     def length(self, count: int, fix: int, below: int, tags: tuple[int, ...]) -> None:
+        """Write how many follow: in the first byte, or in 1, 2 or 4 more."""
         if count < below:  # 82: map of 2; a3: string of 3
             self.head.append(fix + count)
             return
