@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from d2lrec.record import (
     RecordTuple,
     TensorData,
     Unsigned,
+    children,
 )
 from d2lrec.stored import StoredTensor
 from d2lrec.structure import FROM_TEXT
@@ -65,15 +67,13 @@ def into_tree(item: Any, settings: Settings, path: Path = ()) -> Any:
 
 
 def _tree(item: Any, wrapper: Wrapper, path: Path) -> Any:
-    if len(path) > MAX_DEPTH:
-        what = f"nested deeper than {MAX_DEPTH} levels, or a list that holds itself."
-        raise Unrecordable(what, path=path[:3])
+    _check_depth(path)
     if isinstance(item, Tensor):
         return wrapper.wrap(item, path)
-    if isinstance(item, Place):
-        return Param(item.id, wrapper.wrap(item.tensor, path))
     if isinstance(item, Param):
         return _param(item, wrapper, path)
+    if isinstance(item, nn.Module):
+        return _module(item, wrapper, path)
     if isinstance(item, Stateful) or _is_optimizer(item):
         return _tree(_record(item, path), wrapper, path)
     if isinstance(item, Mapping):
@@ -87,6 +87,12 @@ def _tree(item: Any, wrapper: Wrapper, path: Path) -> Any:
         names = [field.name for field in dataclasses.fields(item)]
         return _struct({name: getattr(item, name) for name in names}, wrapper, path)
     return _scalar(item, path)
+
+
+def _check_depth(path: Path) -> None:
+    if len(path) > MAX_DEPTH:
+        what = f"nested deeper than {MAX_DEPTH} levels, or a list that holds itself."
+        raise Unrecordable(what, path=path[:3])
 
 
 def _is_optimizer(item: Any) -> bool:
@@ -103,33 +109,57 @@ def _param(item: Param, wrapper: Wrapper, path: Path) -> Param:
 
 
 def _record(item: Any, path: Path) -> Any:
-    try:
-        if isinstance(item, nn.Module):
-            return module_places(item)
+    with _below(path):
         return into_record(*item) if isinstance(item, tuple) else into_record(item)
+
+
+@contextmanager
+def _below(path: Path) -> Iterator[None]:
+    """Put a path in front of what an error says."""
+    try:
+        yield
     except Unrecordable as error:
         error.path = (*path, *error.path)
         raise
 
 
+def _module(module: nn.Module, wrapper: Wrapper, path: Path) -> Any:
+    with _below(path):
+        tree = module_places(module)
+    _wrap_places(tree, wrapper, path)
+    return tree
+
+
+def _wrap_places(tree: Any, wrapper: Wrapper, path: Path) -> None:
+    """Turn the places of a module into the parameters of its record."""
+    _check_depth(path)
+    if isinstance(tree, Record):
+        _check_keys(tree, path)
+    for key, below in children(tree):
+        if isinstance(below, Place):  # without a call for each of thousands
+            below.tensor = wrapper.wrap(below.tensor, (*path, key))
+        else:
+            _wrap_places(below, wrapper, (*path, key))
+
+
 def _struct(item: Mapping[Any, Any], wrapper: Wrapper, path: Path) -> Record:
+    _check_keys(item, path)
+    tree = Record((k, _tree(x, wrapper, (*path, k))) for k, x in item.items())
+    tree.structure = getattr(item, "structure", None)
+    return tree
+
+
+def _check_keys(item: Mapping[Any, Any], path: Path) -> None:
+    """Refuse keys that could not be told from others, or not be written."""
     for names in (PARAM_FIELDS, TENSOR_FIELDS):
         if item.keys() == set(names):
             what = f"a dict with the keys {', '.join(names)} would be read as a tensor."
             raise Unrecordable(f"{what} Rename one of them.", path=path)
-    tree = Record()
-    for key, value in item.items():
+    for key in item:
         if not isinstance(key, str):
             what = f"the key {key!r} is no string; a record's keys are field names."
             raise Unrecordable(f"{what} Use {str(key)!r}, or a list.", path=path)
-        place = (*path, _text(key, path))
-        if isinstance(value, Place) and len(place) <= MAX_DEPTH:
-            # without a call of _tree for each of thousands
-            tree[key] = Param(value.id, wrapper.wrap(value.tensor, place))
-        else:
-            tree[key] = _tree(value, wrapper, place)
-    tree.structure = getattr(item, "structure", None)
-    return tree
+        _text(key, path)
 
 
 def _text(text: str, path: Path) -> str:
@@ -187,7 +217,8 @@ def from_tree(tree: Any, tensor: Callable[[TensorData, Path], Any]) -> Any:
     """Replace what a codec found by what a user works with.
 
     Args:
-        tree: What a codec's `decode` returned.
+        tree: What a codec's `decode` returned. Its structs and parameters become the
+            result's: making ten thousand anew takes longer than all the rest here.
         tensor: Makes something of each `TensorData`, given its path.
 
     Returns:
@@ -204,17 +235,16 @@ def _from_tree(tree: Any, tensor: Callable[[TensorData, Path], Any], path: Path)
     if isinstance(tree, TensorData):
         return tensor(tree, path)
     if isinstance(tree, Param):
-        return Param(tree.id, tensor(tree.tensor, path))
+        tree.tensor = tensor(tree.tensor, path)
+        return tree
     if isinstance(tree, Record):
-        record = Record()
         for key, below in tree.items():
-            place = (*path, key)
             if isinstance(below, Param):  # without a call for each of thousands
-                record[key] = Param(below.id, tensor(below.tensor, place))
+                below.tensor = tensor(below.tensor, (*path, key))
             else:
-                record[key] = _from_tree(below, tensor, place)
-        record.structure = tree.structure or FROM_TEXT
-        return record
+                tree[key] = _from_tree(below, tensor, (*path, key))
+        tree.structure = tree.structure or FROM_TEXT
+        return tree
     if isinstance(tree, list | tuple):
         values = [_from_tree(x, tensor, (*path, i)) for i, x in enumerate(tree)]
         return _items(values, tree)

@@ -56,7 +56,7 @@ def record_optimizer(optimizer: optim.Optimizer, net: nn.Module) -> Record:
     groups = _groups(optimizer)
     tree = places(net)
     assign_ids(tree)
-    found = list(leaves(tree))
+    found = leaves(tree)
     _check_owned(groups, found)
     keys: dict[str, tuple[int, int]] = {}
     for place in found:

@@ -7,7 +7,7 @@ memory, in Burn's order of axes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -46,18 +46,18 @@ IDS = "_burn_ids"
 _LISTS = (nn.ModuleList, nn.ParameterList)
 
 
-@dataclass(slots=True, eq=False)
-class Place:
+@dataclass(slots=True, eq=False, repr=False)
+class Place(Param):
     """Where a parameter of Burn's lives in a PyTorch module.
 
     Attributes:
+        id: The parameter's id, once `assign_ids` gave it one.
+        tensor: The source in Burn's layout: itself, or a view of its memory.
         owner: The layer; its `__dict__` keeps the id.
         field: Burn's name of the parameter in the layer.
         source: The PyTorch parameter or buffer.
         of: From a tensor of the source's shape to the part and layout that Burn has.
         part: Which of the source's parts it is.
-        tensor: The source in Burn's layout: itself, or a view of its memory.
-        id: The parameter's id, once `assign_ids` gave it one.
     """
 
     owner: nn.Module
@@ -65,8 +65,6 @@ class Place:
     source: Tensor
     of: View
     part: int
-    tensor: Tensor
-    id: str = ""
 
     structure: ClassVar[Structure] = PARAM
 
@@ -110,12 +108,16 @@ def module_places(module: nn.Module) -> Any:
 
 def assign_ids(tree: Any) -> None:
     """Give an id to each place that has none; places of one tied parameter share it."""
+    found = leaves(tree)
     tied: dict[tuple[int, int], str] = {}
-    for place in leaves(tree):
-        ids = place.owner.__dict__.setdefault(IDS, {})
-        key = place.key
-        found = ids.get(place.field) or tied.get(key) or new_id()
-        place.id = ids[place.field] = tied.setdefault(key, found)
+    owner, ids = None, dict[str, str]()
+    for place in found:
+        if place.owner is not owner:
+            owner = place.owner
+            ids = owner.__dict__.setdefault(IDS, {})
+        field, key = place.field, (id(place.source), place.part)
+        own = ids.get(field) or tied.get(key) or new_id()
+        place.id = ids[field] = tied.setdefault(key, own)
 
 
 def _record(place: Any) -> Any:
@@ -263,17 +265,19 @@ def _place(
 ) -> Place:
     # Burn's tensors have at least one dimension.
     of = view if tensor.dim() else _one_number
-    return Place(owner, field, tensor, of, part, of(tensor))
+    return Place("", of(tensor), owner, field, tensor, of, part)
 
 
 def _one_number(tensor: Tensor) -> Tensor:
     return tensor.detach().view(1)
 
 
-def leaves(tree: Any) -> Iterator[Place]:
-    """Yield the places of a tree in order."""
+def leaves(tree: Any) -> list[Place]:
+    """Return the places of a tree in order."""
+    found: list[Place] = []
     for _, below in children(tree):
-        if isinstance(below, Place):  # without a generator for each of thousands
-            yield below
+        if isinstance(below, Place):  # without a call for each of thousands
+            found.append(below)
         else:
-            yield from leaves(below)
+            found += leaves(below)
+    return found

@@ -50,8 +50,10 @@ def check_complete(module: nn.Module, recorded: set[int]) -> None:
     Raises:
         Unrecordable: With the path of the first parameter that is not among them.
     """
-    own = {id(tensor) for part in module.modules() for _, tensor in _own(part)}
-    if own <= recorded:
+    own = {id(None)}  # of what is registered without a value
+    for part in module.modules():
+        own.update(map(id, part._parameters.values()), map(id, part._buffers.values()))
+    if own - recorded == {id(None)}:
         return
     for name, tensor in stored(module):
         if id(tensor) not in recorded:

@@ -8,10 +8,10 @@ moves, and ten thousand biases, fetched one by one, would cost ten thousand call
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Hashable
 
 import torch
 from torch import Tensor
-from torch import device as Device
 
 from d2lrec.errors import Path, Unrecordable
 from d2lrec.precision import Settings
@@ -45,8 +45,10 @@ class Wrapper:
         self.settings = settings
         self.shapes: dict[torch.Size, torch.Size] = {}  # one object for all alike
         self.scratch = Scratch()  # which those that have to be converted share
-        kinds = defaultdict[tuple[torch.dtype, Device | None], list[TensorPayload]]
-        self.small = kinds(list)
+        # By the tensors' dtype: Burn's name and torch's dtype of what is stored.
+        names = {own: settings.stored[name] for own, name in BURN_DTYPES.items()}
+        self.stored = {own: (name, TORCH_DTYPES[name]) for own, name in names.items()}
+        self.small = defaultdict[Hashable, list[TensorPayload]](list)
 
     def wrap(self, tensor: Tensor, path: Path = ()) -> TensorData:
         """Describe a tensor as a file will have it; nothing is copied yet.
@@ -63,20 +65,18 @@ class Wrapper:
                 dtype of Burn's (complex), or an integer that the settings cannot hold.
         """
         own = tensor.dtype
-        name = BURN_DTYPES.get(own)
-        if name is None or tensor.is_meta or not is_plain(tensor):
+        name, dtype = self.stored.get(own, ("", own))
+        if not name or tensor.is_meta or not is_plain(tensor):
             raise Unrecordable(_no_place(tensor), path=path)
-        stored = self.settings.stored[name]
-        dtype = TORCH_DTYPES[stored]
         payload = TensorPayload(tensor, dtype, self.scratch)
         if own is not dtype:
-            self._check_integers(tensor, stored, path)
+            self._check_integers(tensor, name, path)
             payload.path = path
         elif tensor.nbytes <= SMALL:
-            device = None if tensor.is_cpu else tensor.device
-            self.small[dtype, device].append(payload)
+            kind = own if tensor.is_cpu else (own, tensor.device)
+            self.small[kind].append(payload)
         shape = tensor.shape
-        return TensorData(payload, self.shapes.setdefault(shape, shape), stored)
+        return TensorData(payload, self.shapes.setdefault(shape, shape), name)
 
     def _check_integers(self, tensor: Tensor, stored: str, path: Path) -> None:
         misfit = integer_misfit(tensor, TORCH_DTYPES[stored])

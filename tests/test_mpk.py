@@ -405,8 +405,8 @@ def test_damaged_files(data):
 class Walking(mpk.decoder.Decoder):
     """The decoder without its short cut for parameters."""
 
-    def param(self, pattern):
-        return None
+    def params(self, pattern):
+        return iter(())
 
 
 def outcome(data, decoder=mpk.decoder.Decoder, window=1 << 16, small=4096):

@@ -7,7 +7,7 @@ nothing by itself, so what it tells cannot differ from what a load does.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from d2lrec.codecs.mpk.decoder import Decoder as MpkDecoder
 from d2lrec.codecs.reader import Reader
 from d2lrec.errors import RecorderError
 from d2lrec.payload import Source, Span
+from d2lrec.record import Param
 from d2lrec.structure import PARAM, STRING, TENSOR, Leaf, Structure
 
 MAX_NODES = 1_000_000
@@ -103,8 +104,9 @@ class MpkTracer(Tracer, MpkDecoder):
         key: str = self.step("key", super().key)
         return key
 
-    def param(self, pattern: re.Pattern[bytes]) -> None:
+    def params(self, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, str, Param]]:
         """Take no short cut past a parameter's fields."""
+        return iter(())
 
 
 class BincodeTracer(Tracer, BincodeDecoder):

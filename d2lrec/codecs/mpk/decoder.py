@@ -71,8 +71,12 @@ class Decoder(ParamReader):
         self.check(count)  # an entry has at least one byte
         entries: list[Any] = []
         while len(entries) < count:
-            found = self.param(UNNAMED)
-            entries.append(found[1] if found else self.entry(len(entries)))
+            for _, _, param in self.params(UNNAMED):
+                entries.append(param)
+                if len(entries) == count:
+                    break
+            else:
+                entries.append(self.entry(len(entries)))
         return entries
 
     def map(self, count: int) -> Any:
@@ -81,16 +85,25 @@ class Decoder(ParamReader):
         self.check(2 * count)
         fields: dict[str, Any] = {}
         while len(fields) < count:
-            at, found = self.offset, self.param(NAMED)
-            key = found[0] if found else self.key()
-            if key in fields:
-                what = f"the key {short(key)} stands twice in one map."
-                raise self.corrupt(what, at)
-            fields[key] = found[1] if found else self.entry(key)
+            for at, key, param in self.params(NAMED):
+                self.check_new(key, fields, at)
+                fields[key] = param
+                if len(fields) == count:
+                    break
+            else:
+                at, key = self.offset, self.key()
+                self.check_new(key, fields, at)
+                fields[key] = self.entry(key)
         value = recognize(fields, self.path, start)
         if isinstance(value, Param):
             self.learn(value.tensor)
         return value
+
+    def check_new(self, key: str, fields: dict[str, Any], offset: int) -> None:
+        """Refuse a key that a map has already."""
+        if key in fields:
+            what = f"the key {short(key)} stands twice in one map."
+            raise self.corrupt(what, offset)
 
     def key(self) -> str:
         """Read a key, which is a string."""

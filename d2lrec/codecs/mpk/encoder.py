@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from d2lrec.codecs.mpk.tags import NUMBERS
 from d2lrec.dialect import dtype_to_wire
@@ -47,9 +48,12 @@ def encode(tree: Any) -> list[bytes | Payload]:
     return encoder.parts
 
 
-class _Frame(NamedTuple):
+@dataclass(slots=True)
+class _Frame:
     """What stands around a tensor's payload: the same for all of one shape."""
 
+    shape: tuple[int, ...]
+    dtype: str
     before: bytes
     after: bytes
     small: bool
@@ -64,6 +68,7 @@ class _Encoder:
         self.path: list[str | int] = []
         # What stands around the payload, for each shape and dtype that came by.
         self.frames: dict[tuple[tuple[int, ...], str], _Frame] = {}
+        self.last = _Frame((), "", b"", b"", False)
 
     def value(self, value: Any) -> None:
         """Write any value."""
@@ -161,18 +166,20 @@ class _Encoder:
 
     def tensor(self, tensor: TensorData) -> None:
         """Write a tensor: a map of `bytes`, `shape` and `dtype`."""
-        key = (tensor.shape, tensor.dtype)
-        frame = self.frames.get(key)
-        if frame is None:
-            frame = self.frames[key] = self.frame(tensor)
-        self.head += frame.before
+        frame = self.last
+        if frame.shape is not tensor.shape or frame.dtype is not tensor.dtype:
+            key = tensor.shape, tensor.dtype
+            frame = self.last = self.frames.get(key) or self.frame(tensor)
+            self.frames[key] = frame
+        head = self.head
+        head += frame.before
         if frame.small:
             for chunk in tensor.bytes.chunks():
-                self.head += chunk
+                head += chunk
         else:
-            self.parts += [bytes(self.head), tensor.bytes]
-            self.head = bytearray()
-        self.head += frame.after
+            self.parts += [bytes(head), tensor.bytes]
+            head = self.head = bytearray()
+        head += frame.after
 
     def frame(self, tensor: TensorData) -> _Frame:
         """Return what stands around the numbers of such a tensor."""
@@ -187,7 +194,8 @@ class _Encoder:
         after.array(tensor.shape)
         after.head += b"\xa5dtype"
         after.value(dtype_to_wire(tensor.dtype))
-        return _Frame(bytes(before.head), bytes(after.head), count <= SMALL)
+        around = bytes(before.head), bytes(after.head)
+        return _Frame(tensor.shape, tensor.dtype, *around, count <= SMALL)
 
     def entry(self, key: str | int, value: Any) -> None:
         """Write the value of a key, or at an index."""

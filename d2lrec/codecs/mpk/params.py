@@ -10,6 +10,7 @@ numbers. What is written otherwise, though it may be as good, is left to the wal
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from d2lrec.codecs.reader import SMALL, Reader
 from d2lrec.payload import Source, Span
@@ -19,7 +20,8 @@ from d2lrec.record import FILE_DEPTH, MAX_VALUES, Param, TensorData
 _NAME = rb"([\xa0-\xbf]|\xd9.)([ -~]{0,255})"
 # 82, 83: map of 2, of 3; c4, c5, c6: bytes, their length in 1, 2 or 4 bytes.
 _PARAM = (
-    rb"\x82\xa2id([\xa0-\xbf])([ -~]*)\xa5param\x83\xa5bytes(\xc4.|\xc5..|\xc6.{4})"
+    rb"\x82\xa2id([\xa0-\xbf])([ -~]{0,31})"
+    rb"\xa5param\x83\xa5bytes(\xc4.|\xc5..|\xc6.{4})"
 )
 NAMED = re.compile(_NAME + _PARAM, re.DOTALL)
 UNNAMED = re.compile(b"()()" + _PARAM, re.DOTALL)
@@ -29,6 +31,10 @@ _TAIL = re.compile(
     rb"\xa5dtype(?:\xa2[IU]8|\xa3[A-Z]\d\d|\xa4BF16|\xa6Flex32)",
     re.DOTALL,
 )
+# What stands before a text, by its length: printable bytes may also go on behind it.
+# Before none there is nothing, as in an array, where parameters have no names.
+_MARKS = [b"", *(b"%c" % (0xA0 + size) for size in range(1, 32))]
+_MARKS += [b"\xd9%c" % size for size in range(32, 256)]
 # A parameter has `param`, `shape` and its sizes below its name.
 _LEVELS = 4
 # Neither a head nor a tail is longer, but for names that are.
@@ -44,45 +50,60 @@ class ParamReader(Reader):
         self.tails: dict[bytes, TensorData] = {}
         self.tail = b"no tail yet"  # the last one
 
-    def param(self, pattern: re.Pattern[bytes]) -> tuple[str, Param] | None:
-        """Read a parameter, and its name in a map, if Burn's very bytes stand here.
+    def params(self, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, str, Param]]:
+        """Yield the parameters that stand here in Burn's very bytes, one by one.
 
         Args:
-            pattern: `NAMED` or `UNNAMED`.
+            pattern: `NAMED` in a map, `UNNAMED` in an array.
 
-        Returns:
-            The name and the parameter; None if it takes a walk to read what is here.
+        Yields:
+            Its offset, its name in a map, and the parameter. What follows the last one
+            takes a walk to read.
         """
-        self.look_ahead(_LONGEST)
-        found = pattern.match(self.window, self.position)
-        if found is None or self.values >= MAX_VALUES:
-            return None
-        if len(self.path) + _LEVELS > FILE_DEPTH:
-            return None
-        mark, name, id_mark, id, length = found.groups()
-        # Printable bytes may go on behind the text.
-        expected = mark[-1] & (0xFF if len(mark) > 1 else 0x1F) if mark else 0
-        if len(name) != expected or len(id) != id_mark[0] & 0x1F:
-            return None
-        count, begin = int.from_bytes(length[1:], "big"), found.end()
-        data = self.like_last(begin, count) or self.tensor(begin, count)
-        if data is None:
-            return None
-        self.values += 1
-        return name.decode(), Param(id.decode(), data)
+        while len(self.path) + _LEVELS <= FILE_DEPTH:
+            yield from self.alike(pattern)
+            self.look_ahead(_LONGEST)
+            found, start = pattern.match(self.window, self.position), self.offset
+            if found is None or self.values >= MAX_VALUES:
+                return
+            mark, name, id_mark, id, size = found.groups()
+            if mark != _MARKS[len(name)] or id_mark != _MARKS[len(id)]:
+                return
+            data = self.tensor(found.end(), int.from_bytes(size[1:], "big"))
+            if data is None:
+                return
+            self.values += 1
+            yield start, name.decode(), Param(id.decode(), data)
 
-    def like_last(self, begin: int, count: int) -> TensorData | None:
-        """Read a small tensor if it is like the last one, and whole in the window."""
-        end = begin + count
-        if count > SMALL or not self.window.startswith(self.tail, end):
-            return None
-        like = self.tails[self.tail]
-        if like.bytes.nbytes != count:
-            return None
-        self.position = end + len(self.tail)
-        known = self.window[begin:end]
-        span = Span(self.source, self.base + begin, count, known)
-        return TensorData(span, like.shape, like.dtype)
+    def alike(self, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, str, Param]]:
+        """Yield the next ones while they are small, like the last, and in the window.
+
+        Ten thousand small tensors come along here: every step is one too many.
+        """
+        tail, like = self.tail, self.tails.get(self.tail)
+        if like is None or like.bytes.nbytes > SMALL:
+            return
+        match, window, base, source = pattern.match, self.window, self.base, self.source
+        count, shape, dtype = like.bytes.nbytes, like.shape, like.dtype
+        high, low = divmod(count, 256)
+        expected = b"\xc5%c%c" % (high, low) if high else b"\xc4%c" % low
+        end = self.position
+        while self.values < MAX_VALUES:
+            start, found = end, match(window, end)
+            if found is None:
+                return
+            mark, name, id_mark, id, size = found.groups()
+            begin = found.end()
+            end = begin + count
+            if size != expected or not window.startswith(tail, end):
+                return
+            if mark != _MARKS[len(name)] or id_mark != _MARKS[len(id)]:
+                return
+            span = Span(source, base + begin, count, window[begin:end])
+            data = TensorData(span, shape, dtype)
+            self.position = end = end + len(tail)
+            self.values += 1
+            yield base + start, name.decode(), Param(id.decode(), data)
 
     def tensor(self, begin: int, count: int) -> TensorData | None:
         """Read a tensor whose numbers begin there, if its tail is known."""
