@@ -10,11 +10,11 @@ from torch import nn
 
 from d2lrec.conversion import load_record
 from d2lrec.errors import RecorderError
-from d2lrec.items import stored
 from d2lrec.paths import StrPath
 from d2lrec.recorders import DefaultFileRecorder
 from d2lrec.selection import Renaming, Selection
 from d2lrec.sinks import FileRecorder
+from d2lrec.stored import Unread
 
 Module = TypeVar("Module", bound=nn.Module)
 _DEFAULT = DefaultFileRecorder()
@@ -78,11 +78,14 @@ def load_file(
     """
     like = module if _instance(recorder).codec.typed else None
     with recorder.open(path, like) as record:
-        record = stored(record, recorder.settings)
+        unread = Unread(record, recorder.settings)
         load_record(
-            module, record, device=device, only=only, rename=rename, strict=strict
+            module, unread, device=device, only=only, rename=rename, strict=strict
         )
-        del record  # before the garbage collector, paused here, would walk all of it
+        del (
+            record,
+            unread,
+        )  # before the garbage collector, paused here, would walk all of it
     return module
 
 

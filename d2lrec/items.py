@@ -135,9 +135,10 @@ def _wrap_places(tree: Any, wrapper: Wrapper, path: Path) -> None:
     _check_depth(path)
     if isinstance(tree, Record):
         _check_keys(tree, path)
+    wrap = wrapper.wrap
     for key, below in children(tree):
         if isinstance(below, Place):  # without a call for each of thousands
-            below.tensor = wrapper.wrap(below.tensor, (*path, key))
+            below.tensor = wrap(below.tensor, (*path, key))
         else:
             _wrap_places(below, wrapper, (*path, key))
 
@@ -159,7 +160,8 @@ def _check_keys(item: Mapping[Any, Any], path: Path) -> None:
         if not isinstance(key, str):
             what = f"the key {key!r} is no string; a record's keys are field names."
             raise Unrecordable(f"{what} Use {str(key)!r}, or a list.", path=path)
-        _text(key, path)
+        if not key.isascii():
+            _text(key, path)
 
 
 def _text(text: str, path: Path) -> str:

@@ -69,11 +69,12 @@ def _stage(plan: LoadPlan) -> None:
     Integers and booleans may turn out to be no values, and a record made of views of
     the module itself, as `into_record` gives, changes while it is loaded.
     """
-    aside = [index for index, step in enumerate(plan.steps) if not _waits(step[1])]
-    targets = {_start(place.source) for place, _ in plan.steps} if aside else set()
+    steps = enumerate(plan.steps)
+    aside = [index for index, step in steps if not (step[3] or _waits(step[2]))]
+    targets = {_start(step[1].source) for step in plan.steps} if aside else set()
     misfits = []
     for index in aside:
-        place, record = plan.steps[index]
+        path, place, record, _ = plan.steps[index]
         tensor = record.tensor if isinstance(record, Param) else record
         if isinstance(tensor, StoredTensor):
             tensor = tensor.load()
@@ -81,10 +82,10 @@ def _stage(plan: LoadPlan) -> None:
             tensor = tensor.clone()
         misfit = integer_misfit(tensor, place.tensor.dtype)
         if misfit is not None:
-            what = f"{plan.loaded[index]}: the integer {misfit} in the record, "
+            what = f"{path}: the integer {misfit} in the record, "
             misfits.append(f"{what}{place.tensor.dtype} in the module")
         value = Param(record.id, tensor) if isinstance(record, Param) else tensor
-        plan.steps[index] = (place, value)
+        plan.steps[index] = (path, place, value, 0)
     if misfits:
         raise RecordMismatch("integers do not fit; nothing was loaded:", misfits)
 
@@ -111,11 +112,9 @@ def _load(plan: LoadPlan) -> list[Loss]:
     scratch = Scratch()
     with torch.no_grad():
         try:
-            for path, (place, record) in zip(plan.loaded, plan.steps, strict=True):
+            for path, place, record, start in plan.steps:
                 tensor = record.tensor if isinstance(record, Param) else record
-                target, start = place.tensor, 0
-                if isinstance(tensor, StoredTensor) and tensor.fits(target):
-                    start = target.data_ptr()  # 0 for one that wraps another
+                target = place.tensor
                 if not start:
                     lost = copy_into(target, record, scratch)
                     dtypes = tensor.dtype, target.dtype
@@ -123,9 +122,9 @@ def _load(plan: LoadPlan) -> list[Loss]:
                     losses.append((path, target.numel(), narrow, lost))
                     continue
                 filled.append(target)
-                known = tensor.known
+                known = tensor.bytes.known
                 if known is None:
-                    reads.append((tensor.data.bytes, memory_of(target)))
+                    reads.append((tensor.bytes, memory_of(target)))
                 else:  # in less than half the time of a view and a copy
                     ctypes.memmove(start, known, len(known))
             read_all(reads)
@@ -141,14 +140,14 @@ def _load(plan: LoadPlan) -> list[Loss]:
 
 def _finish(plan: LoadPlan) -> None:
     """Give the parameters their ids, and norms a count of 0 batches."""
-    for place, record in plan.steps:
-        owner = place.owner
+    owner = None
+    for _, place, record, _ in plan.steps:
         if isinstance(record, Param):
-            owner.__dict__.setdefault(IDS, {})[place.field] = record.id
-        if isinstance(owner, _BatchNorm):
-            batches = owner.num_batches_tracked
-            if batches is not None:
-                batches.zero_()  # a record does not count them
+            place.owner.__dict__.setdefault(IDS, {})[place.field] = record.id
+        if place.owner is not owner:
+            owner = place.owner
+            if isinstance(owner, _BatchNorm) and owner.num_batches_tracked is not None:
+                owner.num_batches_tracked.zero_()  # a record does not count them
 
 
 def _materialize(
@@ -161,9 +160,9 @@ def _materialize(
         return []
     named = [*module.named_parameters(), *module.named_buffers()]
     meta = {name: tensor for name, tensor in named if tensor.is_meta}
-    done = {place.key for place, _ in plan.steps}
+    done = {place.key for _, place, _, _ in plan.steps}
     empty = {id(x.source) for x in leaves(places(module)) if x.key not in done}
-    filled = {id(place.source) for place, _ in plan.steps} - empty
+    filled = {id(place.source) for _, place, _, _ in plan.steps} - empty
     lost = [
         f"{name}: on the meta device, and the record has no value for it"
         for name, tensor in meta.items()

@@ -9,13 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from d2lrec.errors import join
 from d2lrec.places import Place, places
-from d2lrec.record import Param, children
+from d2lrec.precision import FullPrecisionSettings, Settings
+from d2lrec.record import Param, TensorData, children
 from d2lrec.scratch import Scratch
-from d2lrec.selection import Renaming, Selection, renamed, selection
-from d2lrec.stored import StoredTensor
+from d2lrec.selection import Renaming, Selection, nested, renamed, selection
+from d2lrec.stored import StoredTensor, Unread, exact_dtypes
 from d2lrec.tensors import convert, is_plain, memory_of
+
+# A path, the place in the module, what the record has for it, and where in memory its
+# bytes go as they are; 0 if they have to be converted.
+Step = tuple[str, Place, Any, int]
 
 
 @dataclass(repr=False)
@@ -23,7 +27,6 @@ class LoadPlan:
     """What loading a record into a module would do.
 
     Attributes:
-        loaded: Paths of the parameters that would be loaded.
         missing: Paths that the module has and the record lacks.
         unused: Paths of tensors that the record has and the module lacks.
         mismatched: Lines that say where the two have something else, and what.
@@ -36,14 +39,18 @@ class LoadPlan:
       bias: the module has no such place
     """
 
-    loaded: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
-    steps: list[tuple[Place, Any]] = field(default_factory=list, repr=False)
+    steps: list[Step] = field(default_factory=list, repr=False)
+
+    @property
+    def loaded(self) -> list[str]:
+        """Paths of the parameters that would be loaded."""
+        return [path for path, *_ in self.steps]
 
     def __repr__(self) -> str:
-        count = len(self.loaded)
+        count = len(self.steps)
         lines = [f"{count} parameter{'' if count == 1 else 's'} would be loaded"]
         return "\n  ".join(lines + self.differences())
 
@@ -93,71 +100,149 @@ def plan_load(
         what = "a state_dict, whose layout is PyTorch's and not Burn's: load it with"
         plan.mismatched.append(f"{what} load_state_dict")
         return plan
-    selected = selection(only)
-    found = renamed(flat(record), rename)
-    paths = flat(places(module))
-    for path, place in paths.items():
-        if not isinstance(place, Place):  # a constant; a tensor there is unused
-            continue
-        value, name = found.pop(path, None), ".".join(path)
-        if selected(name):
-            _match_place(place, value, name, plan)
-    if only is not None and not any(selected(join(path)) for path in paths):
+    settings = FullPrecisionSettings
+    if isinstance(record, Unread):
+        record, settings = record.tree, record.settings
+    if rename is not None:
+        record = nested(renamed(flat(record), rename))
+    matcher = _Matcher(plan, only, settings)
+    matcher.match(places(module), record, "")
+    if not matcher.any_selected:
         plan.mismatched.append("only= chooses none of the module's paths")
-    left = (path for path, value in found.items() if isinstance(value, _LEAVES))
-    plan.unused += filter(selected, (join(path) or "the record" for path in left))
     _match_tied(plan)
     return plan
 
 
+class _Matcher:
+    """Walks the places of a module and a record side by side."""
+
+    def __init__(
+        self, plan: LoadPlan, only: Selection | None, settings: Settings
+    ) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.exact = exact_dtypes(settings)
+        self.is_selected = selection(only)
+        self.all = only is None
+        self.any_selected = self.all  # of the module's paths
+
+    def selected(self, path: str) -> bool:
+        """Whether a path of the module is to be loaded."""
+        selected = self.is_selected(path)
+        self.any_selected |= selected
+        return selected
+
+    def match(self, tree: Any, record: Any, prefix: str) -> None:
+        """Match what is below a node; `prefix` is its path with a dot."""
+        expected, found = _fields(tree), _fields(record)
+        if isinstance(record, _LEAVES):
+            self.unused(record, prefix)
+        for key, below in expected.items():
+            path, value = prefix + key, found.get(key)
+            if isinstance(below, Place):
+                self.place(below, value, path)
+            elif below is None:  # a constant; a tensor there is unused
+                self.selected(path)
+                self.unused(value, path + ".")
+            else:
+                self.match(below, value, path + ".")
+        if found.keys() != expected.keys():
+            for key in found.keys() - expected.keys():
+                self.unused(found[key], prefix + key + ".")
+
+    def unused(self, record: Any, prefix: str) -> None:
+        """Note the tensors that the record has and the module lacks."""
+        for key, below in _fields(record).items():
+            self.unused(below, prefix + key + ".")
+        path = prefix[:-1]
+        if isinstance(record, _LEAVES) and self.is_selected(path):
+            self.plan.unused.append(path or "the record")
+
+    def place(self, place: Place, record: Any, path: str) -> None:
+        """Match a place with what the record has there."""
+        if not (self.all or self.selected(path)):
+            return
+        tensor = record.tensor if isinstance(record, Param) else record
+        if isinstance(tensor, TensorData):
+            start = self.start(tensor, place.tensor)
+            if start:
+                self.plan.steps.append((path, place, record, start))
+                return
+            tensor = StoredTensor(tensor, self.settings, (path,))
+            record = Param(record.id, tensor) if isinstance(record, Param) else tensor
+        if tensor is None or isinstance(tensor, Mapping | list | tuple):
+            self.plan.missing.append(path)
+            self.unused(tensor, path + ".")
+            return
+        difference = _difference(tensor, place.tensor)
+        if difference:
+            found, expected = difference
+            what = f"{path or 'the record'}: {found} in the record"
+            self.plan.mismatched.append(f"{what}, {expected} in the module")
+        else:
+            self.plan.steps.append((path, place, record, 0))
+
+    def start(self, data: TensorData, target: Tensor) -> int:
+        """Return where in memory the bytes of a file can go as they are, or 0.
+
+        Not if the numbers have to be converted, checked or put in another order.
+        """
+        if target.dtype is not self.exact.get(data.dtype) or target.is_nested:
+            return 0
+        if target.layout is not torch.strided or not target.is_contiguous():
+            return 0
+        if data.shape != target.shape or not target.is_cpu or _is_frozen(target):
+            return 0
+        # A negated view's memory has the opposite numbers; a tensor that wraps another
+        # has none.
+        return 0 if target.is_neg() else target.data_ptr()
+
+
+def _fields(tree: Any) -> Mapping[str, Any]:
+    """Return what is below a node by its name; nothing below a leaf."""
+    if isinstance(tree, Mapping) and {str}.issuperset(map(type, tree)):
+        return tree
+    return {str(key): below for key, below in children(tree)}
+
+
 def flat(tree: Any) -> dict[tuple[str, ...], Any]:
     """Return the leaves of a tree by their paths; an empty struct or list is none."""
+    if not isinstance(tree, Mapping | list | tuple):
+        return {(): tree}
     found: dict[tuple[str, ...], Any] = {}
-    _gather(tree, (), found)
+    for key, below in children(tree):
+        found.update(((str(key), *path), leaf) for path, leaf in flat(below).items())
     return found
 
 
-def _gather(tree: Any, path: tuple[str, ...], found: dict[Any, Any]) -> None:
-    if not isinstance(tree, Mapping | list | tuple):
-        found[path] = tree
-    for key, below in children(tree):
-        if isinstance(below, _LEAVES):  # without a call for each of thousands
-            found[(*path, str(key))] = below
-        else:
-            _gather(below, (*path, str(key)), found)
-
-
-def _match_place(place: Place, record: Any, path: str, plan: LoadPlan) -> None:
-    tensor = record.tensor if isinstance(record, Param) else record
-    target, from_file = place.tensor, isinstance(tensor, StoredTensor)
-    if record is None:
-        plan.missing.append(path)
-    elif not from_file and not isinstance(tensor, Tensor):
-        _differ(plan, path, repr(record), "a tensor")
-    elif not from_file and not is_plain(tensor):
-        _differ(plan, path, "a sparse, nested or quantized tensor", "a tensor")
-    elif not _is_writable(target):
-        _differ(plan, path, "a tensor", _READ_ONLY)
-    elif tensor.shape != target.shape:
-        shapes = list(tensor.shape), list(target.shape)
-        _differ(plan, path, f"shape {shapes[0]}", f"{shapes[1]}")
-    elif tensor.dtype is not target.dtype and not _is_same_kind(tensor, target):
-        kinds = _number_kind(tensor.dtype), _number_kind(target.dtype)
-        _differ(plan, path, *kinds)
-    elif not from_file and tensor.is_meta:
-        _differ(plan, path, "a meta tensor without values", "a tensor")
-    else:
-        plan.loaded.append(path)
-        plan.steps.append((place, record))
+def _difference(tensor: Any, target: Tensor) -> tuple[str, str] | None:
+    """Return what the record has and what the module has, if that differs."""
+    if isinstance(tensor, Tensor):
+        if not is_plain(tensor):
+            return "a sparse, nested or quantized tensor", "a tensor"
+    elif not isinstance(tensor, StoredTensor):
+        return repr(tensor), "a tensor"
+    if not _is_writable(target):
+        return "a tensor", _READ_ONLY
+    if tensor.shape != target.shape:
+        return f"shape {list(tensor.shape)}", f"{list(target.shape)}"
+    kinds = _number_kind(tensor.dtype), _number_kind(target.dtype)
+    if kinds[0] != kinds[1]:
+        return kinds
+    if tensor.is_meta:
+        return "a meta tensor without values", "a tensor"
+    return None
 
 
 _READ_ONLY = "a read-only one (made in inference mode, expanded or sparse)"
 
 
+def _is_frozen(tensor: Tensor) -> bool:
+    return tensor.is_inference() and not torch.is_inference_mode_enabled()
+
+
 def _is_writable(tensor: Tensor) -> bool:
-    if tensor.is_inference() and not torch.is_inference_mode_enabled():
-        return False
-    if not is_plain(tensor):
+    if _is_frozen(tensor) or not is_plain(tensor):
         return False
     if tensor.is_contiguous():
         return True
@@ -168,23 +253,26 @@ def _is_writable(tensor: Tensor) -> bool:
 
 def _match_tied(plan: LoadPlan) -> None:
     """Check that the record has one value for a parameter with several places."""
-    if len({id(place.source) for place, _ in plan.steps}) == len(plan.steps):
+    if len({id(step[1].source) for step in plan.steps}) == len(plan.steps):
         return
-    seen: dict[tuple[int, int], int] = {}
-    for other, (place, _) in enumerate(plan.steps):
-        first = seen.setdefault(place.key, other)
-        if first == other:
-            continue
-        if _bits(*plan.steps[first]) != _bits(*plan.steps[other]):
-            what = f"{plan.loaded[other]}: tied to {plan.loaded[first]} in the"
-            what += " module, another value in the record"
-            plan.mismatched.append(what)
+    seen: dict[tuple[int, int], Step] = {}
+    for step in plan.steps:
+        first = seen.setdefault(step[1].key, step)
+        if first is not step and _bits(first) != _bits(step):
+            what = f"{step[0]}: tied to {first[0]} in the module, another value in the"
+            plan.mismatched.append(f"{what} record")
 
 
-def _bits(place: Place, record: Any) -> bytes:
+def _bits(step: Step) -> bytes:
     """Return the bytes that the whole source of a place would hold."""
+    _, place, record, start = step
     source = torch.zeros_like(place.source, device="cpu")
-    copy_into(place.of(source), record, Scratch())
+    target = place.of(source)
+    if start:
+        tensor = record.tensor if isinstance(record, Param) else record
+        tensor.bytes.read_into(memory_of(target))
+    else:
+        copy_into(target, record, Scratch())
     return bytes(memory_of(source.contiguous()))
 
 
@@ -206,16 +294,7 @@ def copy_into(target: Tensor, record: Any, scratch: Scratch) -> tuple[int, int]:
         return convert(tensor, target)
 
 
-_LEAVES = (Param, Place, StoredTensor, Tensor)
-
-
-def _differ(plan: LoadPlan, path: str, found: str, expected: str) -> None:
-    where = path or "the record"
-    plan.mismatched.append(f"{where}: {found} in the record, {expected} in the module")
-
-
-def _is_same_kind(one: Tensor | StoredTensor, other: Tensor) -> bool:
-    return _number_kind(one.dtype) == _number_kind(other.dtype)
+_LEAVES = (Param, TensorData, StoredTensor, Tensor)
 
 
 def _number_kind(dtype: torch.dtype) -> str:
@@ -226,7 +305,8 @@ def _number_kind(dtype: torch.dtype) -> str:
 
 def advice(record: Any, plan: LoadPlan) -> list[str]:
     """Return what one who sees these differences should know."""
-    keys = record if isinstance(record, Mapping) else ()
+    tree = record.tree if isinstance(record, Unread) else record
+    keys = tree if isinstance(tree, Mapping) else ()
     if any("." in key for key in keys if isinstance(key, str)):
         return ["(this looks like a state_dict: load it with load_state_dict)"]
     if any("weight: shape" in line for line in plan.mismatched):

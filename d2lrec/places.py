@@ -108,10 +108,9 @@ def module_places(module: nn.Module) -> Any:
 
 def assign_ids(tree: Any) -> None:
     """Give an id to each place that has none; places of one tied parameter share it."""
-    found = leaves(tree)
     tied: dict[tuple[int, int], str] = {}
     owner, ids = None, dict[str, str]()
-    for place in found:
+    for place in leaves(tree):
         if place.owner is not owner:
             owner = place.owner
             ids = owner.__dict__.setdefault(IDS, {})
@@ -231,10 +230,10 @@ def _struct(module: nn.Module, path: Path) -> Record:
     buffers = {name: t for name, t in module._buffers.items() if name not in skipped}
     tensors = {**module._parameters, **buffers}
     named = getattr(module, "__record_fields__", (*tensors, *module._modules))
-    pairs = named.items() if isinstance(named, Mapping) else ((x, None) for x in named)
+    written = named if isinstance(named, Mapping) else {}
     tree, types = Record(), dict[str, Structure]()
-    for name, what in pairs:
-        attribute, structure = what or (name, None)
+    for name in named:
+        attribute, structure = written.get(name) or (name, None)
         tensor = tensors.get(attribute)
         if tensor is not None:
             tree[name] = _place(module, attribute, tensor)
@@ -265,7 +264,8 @@ def _place(
 ) -> Place:
     # Burn's tensors have at least one dimension.
     of = view if tensor.dim() else _one_number
-    return Place("", of(tensor), owner, field, tensor, of, part)
+    laid_out = tensor if of is as_it_is else of(tensor)
+    return Place("", laid_out, owner, field, tensor, of, part)
 
 
 def _one_number(tensor: Tensor) -> Tensor:

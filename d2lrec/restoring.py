@@ -131,10 +131,10 @@ def _lend_ids(net: nn.Module, path: Any, record: Any) -> None:
     with about(path):
         if plan.differences():
             load_record(net, record)  # says so
-        if any(place.source.is_meta for place, _ in plan.steps):
+        if any(place.source.is_meta for _, place, _, _ in plan.steps):
             what = "the net is on the device meta, where an optimizer has no moments."
             raise RecorderError(f"{what} Give it memory first: net.to_empty(...).")
-    for place, value in plan.steps:
+    for _, place, value, _ in plan.steps:
         if isinstance(value, Param):
             place.owner.__dict__.setdefault(IDS, {})[place.field] = value.id
 

@@ -22,6 +22,7 @@ from d2lrec.paths import about
 from d2lrec.precision import DoublePrecisionSettings
 from d2lrec.recorders import NamedMpkFileRecorder
 from d2lrec.sinks import FileRecorder
+from d2lrec.stored import Unread
 from d2lrec.structure import F64, I64, STRING, U64, Map, Option, Struct, Vec
 
 VERSION = 1  # of the state
@@ -144,7 +145,8 @@ class RunFolder:
             for kind, path in paths.items():
                 like = parts[kind] if recorder.codec.typed else None
                 tree = stack.enter_context(recorder.open(path, like))
-                records[kind] = path, stored(tree, recorder.settings)
+                read = Unread if kind == "model" else stored
+                records[kind] = path, read(tree, recorder.settings)
             yield records
 
     def write(self, epoch: int, state: dict[str, Any]) -> None:

@@ -67,6 +67,30 @@ def renamed(
     return result
 
 
+def nested(leaves: dict[tuple[str, ...], Any]) -> Any:
+    """Return a tree of dicts with these leaves.
+
+    Args:
+        leaves: The leaves by their paths, as `renamed` returns them.
+
+    Raises:
+        RecordMismatch: Below one leaf there would be another.
+
+    >>> nested({("hidden", "weight"): 1, ("hidden", "bias"): 2})
+    {'hidden': {'weight': 1, 'bias': 2}}
+    """
+    tree: dict[str, Any] = {}
+    for path, leaf in leaves.items():
+        node = tree
+        for depth, name in enumerate(path[:-1], 1):
+            if path[:depth] in leaves:
+                what = f"{join(path[:depth])} and {join(path)}, which would be below it"
+                raise RecordMismatch("rename= makes a struct of a leaf:", [what])
+            node = node.setdefault(name, {})
+        node[path[-1]] = leaf
+    return tree
+
+
 def _replaced(path: str, rename: Mapping[str, str]) -> str:
     for pattern, replacement in rename.items():
         try:

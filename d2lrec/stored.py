@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -21,6 +22,36 @@ from d2lrec.tensors import (
     pieces,
     warn_of_loss,
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Unread:
+    """The record of a file none of whose tensors has been read.
+
+    Attributes:
+        tree: What a decoder returned.
+        settings: The recorder's settings; they give the dtypes to load in.
+    """
+
+    tree: Any
+    settings: Settings
+
+
+def exact_dtypes(settings: Settings) -> dict[str, torch.dtype]:
+    """Return the dtypes whose bytes in a file are the tensor's, by Burn's names.
+
+    Not those that settings convert, nor booleans and integers, which are checked.
+
+    >>> from d2lrec import FullPrecisionSettings
+    >>> exact_dtypes(FullPrecisionSettings)
+    {'F32': torch.float32, 'Flex32': torch.float32}
+    """
+    loaded = {name: TORCH_DTYPES[own] for name, own in settings.stored.items()}
+    return {
+        name: dtype
+        for name, dtype in loaded.items()
+        if dtype.is_floating_point and dtype is TORCH_DTYPES[name]
+    }
 
 
 class StoredTensor:
@@ -122,24 +153,6 @@ class StoredTensor:
         memory = memoryview(span.source.data)
         flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=span.offset)
         return flat.view(self.shape)
-
-    def fits(self, target: Tensor) -> bool:
-        """Whether the bytes can be written into a tensor's memory as they are.
-
-        Not if the numbers have to be converted, checked or put in another order.
-        """
-        dtype = self.dtype
-        if target.dtype is not dtype or dtype is not TORCH_DTYPES[self.data.dtype]:
-            return False
-        if not dtype.is_floating_point:
-            return False
-        # A negated view's memory has the opposite numbers.
-        return target.is_cpu and target.is_contiguous() and not target.is_neg()
-
-    @property
-    def known(self) -> bytes | None:
-        """The bytes of a small one that were read with its header."""
-        return getattr(self.data.bytes, "known", None)
 
     @property
     def plain(self) -> bool:

@@ -43,7 +43,7 @@ class Wrapper:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.shapes: dict[torch.Size, torch.Size] = {}  # one object for all alike
+        self.shape = torch.Size()  # the last one: the next may share the object
         self.scratch = Scratch()  # which those that have to be converted share
         # By the tensors' dtype: Burn's name and torch's dtype of what is stored.
         names = {own: settings.stored[name] for own, name in BURN_DTYPES.items()}
@@ -64,19 +64,23 @@ class Wrapper:
             Unrecordable: The tensor has no values (meta), no plain layout (sparse), no
                 dtype of Burn's (complex), or an integer that the settings cannot hold.
         """
-        own = tensor.dtype
-        name, dtype = self.stored.get(own, ("", own))
-        if not name or tensor.is_meta or not is_plain(tensor):
+        own, on_cpu = tensor.dtype, tensor.is_cpu
+        stored = self.stored.get(own)
+        if stored is None or tensor.layout is not torch.strided or tensor.is_nested:
             raise Unrecordable(_no_place(tensor), path=path)
+        if not on_cpu and tensor.is_meta:
+            raise Unrecordable(_no_place(tensor), path=path)
+        name, dtype = stored
         payload = TensorPayload(tensor, dtype, self.scratch)
         if own is not dtype:
             self._check_integers(tensor, name, path)
             payload.path = path
         elif tensor.nbytes <= SMALL:
-            kind = own if tensor.is_cpu else (own, tensor.device)
-            self.small[kind].append(payload)
+            self.small[own if on_cpu else (own, tensor.device)].append(payload)
         shape = tensor.shape
-        return TensorData(payload, self.shapes.setdefault(shape, shape), name)
+        if shape != self.shape:
+            self.shape = shape
+        return TensorData(payload, self.shape, name)
 
     def _check_integers(self, tensor: Tensor, stored: str, path: Path) -> None:
         misfit = integer_misfit(tensor, TORCH_DTYPES[stored])

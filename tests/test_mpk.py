@@ -453,7 +453,7 @@ def test_parameters_are_read_alike_by_the_short_and_the_long_way(sizes, data):
 @pytest.mark.parametrize("small", [4096, 0])
 def test_a_parameter_like_the_last_one_with_fewer_numbers(small):
     numbers = b"\xc4\x0c" + bytes(12)
-    params = [Param("x", stored(bytes(12), [3]))] * 3
+    params = [Param("0400000000000", stored(bytes(12), [3]))] * 3
     head, first, last, end = encode(params).split(numbers)
     short = b"\xc4\x08" + bytes(8)
     data = head + numbers + first + numbers + last + short + end
@@ -464,14 +464,15 @@ def test_a_parameter_like_the_last_one_with_fewer_numbers(small):
 
 @pytest.mark.parametrize("depth", range(118, 126))
 def test_a_parameter_that_is_nested_too_deeply(depth):
-    param = encode(Param("x", stored(bytes(4), [1])))
+    param = encode(Param("0400000000000", stored(bytes(4), [1])))
     data = b"\x92" + param + b"\x91" * depth + param
     assert outcome(data) == outcome(data, Walking)
 
 
 def test_of_parameters_alike_only_the_first_is_walked_over():
     tensors_ = [stored(bytes(4 * size), [size]) for size in (3, 3, 5000, 5000, 3)]
-    params = {f"p{index}": Param("x", data) for index, data in enumerate(tensors_)}
+    id_ = "0400000000000"
+    params = {f"p{index}": Param(id_, data) for index, data in enumerate(tensors_)}
     walked = []
 
     class Watched(mpk.decoder.Decoder):

@@ -22,11 +22,12 @@ from d2lrec.cli.tensor_files import (
 from d2lrec.conversion import into_record, load_record
 from d2lrec.errors import RecorderError, join
 from d2lrec.inspection.opening import Opened, opened, structure_from
-from d2lrec.items import into_tree, stored
+from d2lrec.items import into_tree
 from d2lrec.paths import about
 from d2lrec.precision import FullPrecisionSettings, Settings
 from d2lrec.record import Param, TensorData, children
 from d2lrec.storage import write_file
+from d2lrec.stored import Unread
 from d2lrec.structure import Structure
 from d2lrec.tensors import BURN_DTYPES
 
@@ -130,7 +131,7 @@ def _record_to_tensors(job: Job, tree: Any) -> None:
         settings = settings_of(tree["metadata"])
         if settings.float_dtype == "F64":
             net = net.double()
-        load_record(net, stored(tree["item"], settings))
+        load_record(net, Unread(tree["item"], settings))
         ids = flatten(into_record(net)).ids
         tensors = _floats(job, net.state_dict())
     else:

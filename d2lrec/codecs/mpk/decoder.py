@@ -8,6 +8,7 @@ from typing import Any
 
 from d2lrec.codecs.mpk.params import NAMED, UNNAMED, ParamReader
 from d2lrec.codecs.mpk.tags import CONSTANTS, LENGTHS, NUMBERS
+from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source
 from d2lrec.record import Float32, Param, recognize
 
@@ -86,24 +87,24 @@ class Decoder(ParamReader):
         fields: dict[str, Any] = {}
         while len(fields) < count:
             for at, key, param in self.params(NAMED):
-                self.check_new(key, fields, at)
+                if key in fields:
+                    raise self.twice(key, at)
                 fields[key] = param
                 if len(fields) == count:
                     break
             else:
                 at, key = self.offset, self.key()
-                self.check_new(key, fields, at)
+                if key in fields:
+                    raise self.twice(key, at)
                 fields[key] = self.entry(key)
         value = recognize(fields, self.path, start)
         if isinstance(value, Param):
             self.learn(value.tensor)
         return value
 
-    def check_new(self, key: str, fields: dict[str, Any], offset: int) -> None:
-        """Refuse a key that a map has already."""
-        if key in fields:
-            what = f"the key {short(key)} stands twice in one map."
-            raise self.corrupt(what, offset)
+    def twice(self, key: str, offset: int) -> CorruptRecord:
+        """Return the error for a key that a map has already."""
+        return self.corrupt(f"the key {short(key)} stands twice in one map.", offset)
 
     def key(self) -> str:
         """Read a key, which is a string."""

@@ -18,11 +18,8 @@ from d2lrec.record import FILE_DEPTH, MAX_VALUES, Param, TensorData
 
 # a0 to bf: string of up to 31 bytes; d9: string, its length in one byte.
 _NAME = rb"([\xa0-\xbf]|\xd9.)([ -~]{0,255})"
-# 82, 83: map of 2, of 3; c4, c5, c6: bytes, their length in 1, 2 or 4 bytes.
-_PARAM = (
-    rb"\x82\xa2id([\xa0-\xbf])([ -~]{0,31})"
-    rb"\xa5param\x83\xa5bytes(\xc4.|\xc5..|\xc6.{4})"
-)
+# 82, 83: map of 2, of 3; ad: string of 13; c4, c5, c6: bytes, their length in 1, 2, 4.
+_PARAM = rb"\x82\xa2id\xad([ -~]{13})\xa5param\x83\xa5bytes(\xc4.|\xc5..|\xc6.{4})"
 NAMED = re.compile(_NAME + _PARAM, re.DOTALL)
 UNNAMED = re.compile(b"()()" + _PARAM, re.DOTALL)
 # 90 to 9f: array of up to 15; cc, cd, ce: number in 1, 2 or 4 bytes.
@@ -66,8 +63,8 @@ class ParamReader(Reader):
             found, start = pattern.match(self.window, self.position), self.offset
             if found is None or self.values >= MAX_VALUES:
                 return
-            mark, name, id_mark, id, size = found.groups()
-            if mark != _MARKS[len(name)] or id_mark != _MARKS[len(id)]:
+            mark, name, id, size = found.groups()
+            if mark != _MARKS[len(name)]:
                 return
             data = self.tensor(found.end(), int.from_bytes(size[1:], "big"))
             if data is None:
@@ -92,12 +89,12 @@ class ParamReader(Reader):
             start, found = end, match(window, end)
             if found is None:
                 return
-            mark, name, id_mark, id, size = found.groups()
+            mark, name, id, size = found.groups()
             begin = found.end()
             end = begin + count
-            if size != expected or not window.startswith(tail, end):
+            if size != expected or mark != _MARKS[len(name)]:
                 return
-            if mark != _MARKS[len(name)] or id_mark != _MARKS[len(id)]:
+            if not window.startswith(tail, end):
                 return
             span = Span(source, base + begin, count, window[begin:end])
             data = TensorData(span, shape, dtype)
