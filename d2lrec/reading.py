@@ -6,6 +6,7 @@ import contextlib
 import mmap
 import os
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -109,26 +110,37 @@ def read_all(reads: Sequence[tuple[Payload, memoryview]]) -> None:
     Args:
         reads: Each payload with the memory that it fills.
     """
-    pieces: list[tuple[Span, memoryview]] = []
+    pieces: deque[tuple[Span, memoryview]] = deque()
     for payload, memory in reads:
         if not isinstance(payload, Span) or len(memory) < SHARED:
             payload.read_into(memory)
             continue
+        if len(memory) <= PIECE:
+            pieces.append((payload, memory))
+            continue
         for start in range(0, len(memory), PIECE):
             part = memory[start : start + PIECE]
             pieces.append((payload.part(start, len(part)), part))
-    if len(pieces) < 2:
+    helpers = min(THREADS, os.cpu_count() or 1, len(pieces)) - 1
+    if helpers < 1:
         _read_pieces(pieces)
         return
-    # Every fourth piece to each thread: large and small ones are mixed.
-    shares = [pieces[first::THREADS] for first in range(THREADS)]
-    try:
-        with ThreadPoolExecutor(THREADS) as threads:
-            list(threads.map(_read_pieces, shares))
-    except RuntimeError:  # no thread is left, or Python is about to end
+    with ThreadPoolExecutor(helpers) as threads:
+        futures = []
+        with contextlib.suppress(RuntimeError):  # no thread is left, or Python ends
+            futures = [threads.submit(_read_pieces, pieces) for _ in range(helpers)]
         _read_pieces(pieces)
+    for future in futures:
+        future.result()
 
 
-def _read_pieces(pieces: list[tuple[Span, memoryview]]) -> None:
-    for span, memory in pieces:
-        span.read_into(memory)
+def _read_pieces(pieces: deque[tuple[Span, memoryview]]) -> None:
+    """Read pieces until there is none; who fails leaves none for the others."""
+    try:
+        while pieces:
+            with contextlib.suppress(IndexError):  # another thread took the last
+                span, memory = pieces.popleft()
+                span.read_into(memory)
+    except BaseException:
+        pieces.clear()
+        raise

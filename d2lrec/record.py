@@ -223,7 +223,7 @@ def _tensor_data(fields: dict[str, Any], path: Path, offset: int | None) -> Tens
         found = f"the tensor's dtype is {short(fields['dtype'])}"
         raise corrupt(f"{found}; this library reads {known}.")
     shape = fields["shape"]
-    if not _is_shape(shape):
+    if not is_shape(shape):
         raise corrupt(
             f"the tensor's shape is {short(shape)}: up to 64 sizes, none negative, "
             "and fewer than 2**59 elements expected."
@@ -251,7 +251,8 @@ def _packed(values: list[Any]) -> bytes:
     return bytes(values)
 
 
-def _is_shape(shape: Any) -> bool:
+def is_shape(shape: Any) -> bool:
+    """Whether these are sizes that a tensor can have."""
     # torch counts elements in 64 bits even where a size is 0, and has 64 dimensions.
     return (
         isinstance(shape, list)

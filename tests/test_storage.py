@@ -85,8 +85,21 @@ def test_a_system_that_fails(old, monkeypatch, function):
 
 def test_a_file_system_that_cannot_reserve(monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", fails(errno.EOPNOTSUPP))
-    write_file(Path("file"), [NEW])
+    write_file(Path("file"), [NEW], durable=False)
     assert Path("file").read_bytes() == NEW
+
+
+@pytest.mark.parametrize("begin", [None, storage._find_sync_file_range()])
+def test_a_large_file_with_and_without_a_disk_that_begins(begin, monkeypatch):
+    monkeypatch.setattr(storage, "_sync_file_range", begin)
+    data = os.urandom(9 << 20)
+    write_file(Path("file"), [data])
+    assert Path("file").read_bytes() == data
+
+
+def test_a_system_without_a_way_to_begin(monkeypatch):
+    monkeypatch.setattr(storage.ctypes, "CDLL", lambda name: object())
+    assert storage._find_sync_file_range() is None
 
 
 def test_a_file_system_without_locks(monkeypatch):
@@ -145,6 +158,33 @@ def test_the_order_of_a_save(calls, tmp_path):
     calls.clear()
     write_file(Path("file"), [b"head"], durable=False)
     assert calls == ["reserve 4", "write 4", "rename to file"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+def test_the_disk_begins_before_the_flush(calls, monkeypatch):
+    def begin(file, start, size, flags):
+        calls.append(f"begin {start} {size}, {flags}")
+        return -1  # as where the file system cannot: the flush does it all
+
+    monkeypatch.setattr(storage, "_sync_file_range", begin)
+    mib = 1 << 20
+    parts = [os.urandom(size) for size in (mib, 9 * mib, 5)]
+    write_file(Path("file"), parts)
+    assert Path("file").read_bytes() == b"".join(parts)
+    assert calls[:-1] == [
+        f"write {mib}",
+        f"write {4 * mib}",
+        f"begin 0 {5 * mib}, 2",
+        f"write {4 * mib}",
+        f"begin {5 * mib} {4 * mib}, 2",
+        f"write {mib}",
+        "write 5",
+        "flush file",
+        "rename to file",
+    ]
+    calls.clear()
+    write_file(Path("file"), parts, durable=False)
+    assert not [call for call in calls if call.startswith("begin")]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")

@@ -8,7 +8,7 @@ from d2lrec.record import FILE_DEPTH, MAX_VALUES, TOO_MANY
 
 # How much is read at a time while walking: little after a payload was jumped over, as
 # another may follow, and more and more while none does.
-FIRST = 1 << 9
+FIRST = 1 << 11
 WINDOW = 1 << 16
 # Payloads of up to this many bytes are read with what stands around them.
 SMALL = 4096

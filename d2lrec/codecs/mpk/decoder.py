@@ -10,7 +10,7 @@ from d2lrec.codecs.mpk.params import NAMED, UNNAMED, ParamReader
 from d2lrec.codecs.mpk.tags import CONSTANTS, LENGTHS, NUMBERS
 from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source
-from d2lrec.record import Float32, Param, recognize
+from d2lrec.record import Float32, recognize
 
 
 def decode(source: Source) -> Any:
@@ -97,10 +97,7 @@ class Decoder(ParamReader):
                 if key in fields:
                     raise self.twice(key, at)
                 fields[key] = self.entry(key)
-        value = recognize(fields, self.path, start)
-        if isinstance(value, Param):
-            self.learn(value.tensor)
-        return value
+        return recognize(fields, self.path, start)
 
     def twice(self, key: str, offset: int) -> CorruptRecord:
         """Return the error for a key that a map has already."""

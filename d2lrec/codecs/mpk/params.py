@@ -9,12 +9,16 @@ numbers. What is written otherwise, though it may be as good, is left to the wal
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 from d2lrec.codecs.reader import SMALL, Reader
+from d2lrec.dialect import ITEM_SIZES, dtype_from_wire
 from d2lrec.payload import Source, Span
-from d2lrec.record import FILE_DEPTH, MAX_VALUES, Param, TensorData
+from d2lrec.record import FILE_DEPTH, MAX_VALUES, Param, TensorData, is_shape
 
 # a0 to bf: string of up to 31 bytes; d9: string, its length in one byte.
 _NAME = rb"([\xa0-\xbf]|\xd9.)([ -~]{0,255})"
@@ -22,10 +26,13 @@ _NAME = rb"([\xa0-\xbf]|\xd9.)([ -~]{0,255})"
 _PARAM = rb"\x82\xa2id\xad([ -~]{13})\xa5param\x83\xa5bytes(\xc4.|\xc5..|\xc6.{4})"
 NAMED = re.compile(_NAME + _PARAM, re.DOTALL)
 UNNAMED = re.compile(b"()()" + _PARAM, re.DOTALL)
-# 90 to 9f: array of up to 15; cc, cd, ce: number in 1, 2 or 4 bytes.
+# 00 to 7f: the number itself; cc, cd, ce: number in 1, 2 or 4 bytes.
+_SIZE = rb"[\0-\x7f]|\xcc.|\xcd..|\xce.{4}"
+_SIZES = re.compile(_SIZE, re.DOTALL)
+# 90 to 9f: array of up to 15; a2, a3, a4, a6: string of 2, 3, 4, 6.
 _TAIL = re.compile(
-    rb"\xa5shape[\x90-\x9f](?:[\0-\x7f]|\xcc.|\xcd..|\xce.{4})*?"
-    rb"\xa5dtype(?:\xa2[IU]8|\xa3[A-Z]\d\d|\xa4BF16|\xa6Flex32)",
+    rb"\xa5shape([\x90-\x9f])((?:%b)*?)"
+    rb"\xa5dtype(\xa2[IU]8|\xa3[A-Z]\d\d|\xa4BF16|\xa6Flex32)" % _SIZE,
     re.DOTALL,
 )
 # What stands before a text, by its length: printable bytes may also go on behind it.
@@ -38,14 +45,33 @@ _LEVELS = 4
 _LONGEST = 128
 
 
+class _Tail(NamedTuple):
+    """What stands behind a tensor's numbers, and what it says."""
+
+    text: bytes
+    shape: tuple[int, ...]
+    dtype: str
+    nbytes: int
+
+
+@lru_cache(1024)  # a model has a few kinds of tensors, and is loaded more than once
+def _tail(text: bytes) -> _Tail | None:
+    """Read what `_TAIL` found; None if that is no tensor's."""
+    found = _TAIL.fullmatch(text)
+    count, sizes, name = found.groups() if found else (b"", b"", b"")
+    shape = [int.from_bytes(x[1:] or x, "big") for x in _SIZES.findall(sizes)]
+    dtype = dtype_from_wire(name[1:].decode())
+    if dtype is None or len(shape) != count[0] & 0x0F or not is_shape(shape):
+        return None
+    return _Tail(text, tuple(shape), dtype, math.prod(shape) * ITEM_SIZES[dtype])
+
+
 class ParamReader(Reader):
-    """Reads parameters, and learns from its subclass, which reads everything."""
+    """Reads parameters as Burn and this library write them."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        # The bytes after the numbers, and which tensors they stood behind.
-        self.tails: dict[bytes, TensorData] = {}
-        self.tail = b"no tail yet"  # the last one
+        self.tail = _Tail(b"", (), "", SMALL + 1)  # the last one; this is none
 
     def params(self, pattern: re.Pattern[bytes]) -> Iterator[tuple[int, str, Param]]:
         """Yield the parameters that stand here in Burn's very bytes, one by one.
@@ -58,7 +84,8 @@ class ParamReader(Reader):
             takes a walk to read.
         """
         while len(self.path) + _LEVELS <= FILE_DEPTH:
-            yield from self.alike(pattern)
+            if self.tail.nbytes <= SMALL:
+                yield from self.alike(pattern)
             self.look_ahead(_LONGEST)
             found, start = pattern.match(self.window, self.position), self.offset
             if found is None or self.values >= MAX_VALUES:
@@ -77,11 +104,8 @@ class ParamReader(Reader):
 
         Ten thousand small tensors come along here: every step is one too many.
         """
-        tail, like = self.tail, self.tails.get(self.tail)
-        if like is None or like.bytes.nbytes > SMALL:
-            return
+        tail, shape, dtype, count = self.tail
         match, window, base, source = pattern.match, self.window, self.base, self.source
-        count, shape, dtype = like.bytes.nbytes, like.shape, like.dtype
         high, low = divmod(count, 256)
         expected = b"\xc5%c%c" % (high, low) if high else b"\xc4%c" % low
         end = self.position
@@ -103,23 +127,15 @@ class ParamReader(Reader):
             yield base + start, name.decode(), Param(id.decode(), data)
 
     def tensor(self, begin: int, count: int) -> TensorData | None:
-        """Read a tensor whose numbers begin there, if its tail is known."""
+        """Read a tensor whose numbers begin there, if its tail is Burn's."""
         start, self.position = self.offset, begin
         if count <= self.source.size - self.offset:
             span = self.payload(count)
             self.look_ahead(_LONGEST)
-            tail = _TAIL.match(self.window, self.position)
-            like = self.tails.get(tail.group()) if tail else None
-            if tail and like and like.bytes.nbytes == count:
-                self.position, self.tail = tail.end(), tail.group()
-                return TensorData(span, like.shape, like.dtype)
+            found = _TAIL.match(self.window, self.position)
+            tail = _tail(found.group()) if found else None
+            if found and tail and tail.nbytes == count:
+                self.position, self.tail = found.end(), tail
+                return TensorData(span, tail.shape, tail.dtype)
         self.base, self.window, self.position = start, b"", 0  # back
         return None
-
-    def learn(self, tensor: TensorData) -> None:
-        """Remember what stands behind the numbers of a parameter that ends here."""
-        span = tensor.bytes
-        if isinstance(span, Span) and span.source is self.source:
-            end = span.offset + span.nbytes - self.base
-            if end >= 0:
-                self.tails[self.window[end : self.position]] = tensor
