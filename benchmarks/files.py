@@ -10,9 +10,9 @@ from torch import nn
 
 from benchmarks.burn import Burn
 from benchmarks.measuring import Contestant, medians
-from benchmarks.peers import flush, loaders, openers, save_raw, savers
+from benchmarks.peers import loaders, openers, savers
 from benchmarks.rows import Row, Target, compare
-from benchmarks.sets import Set
+from benchmarks.sets import Set, size_of
 
 SAVE = (
     Target("bc", ("raw",), 1.1),
@@ -56,38 +56,27 @@ def measure(
     """
 
     def figure(
-        what: str, contestants: list[Contestant], targets: tuple[Target, ...]
+        what: str,
+        contestants: list[Contestant],
+        targets: tuple[Target, ...],
+        memory: int = 0,
     ) -> list[Row]:
         print(f"  {what}", flush=True)
-        found = medians(contestants, rounds, clock)
+        found = medians(contestants, rounds, clock, memory)
         return compare(what, one.name, found, targets)
 
-    warm_up(module, folder)
-    rows = figure("save, flushed", savers(module, folder, True, None), SAVE)
-    rows += figure(
-        "save, durable=False", savers(module, folder, False, burn), SAVE_FAST
-    )
-    rows += figure("load into a module", loaders(module, twin, folder, burn), LOAD)
-    rows += figure("open with mmap", openers(folder), OPEN)
+    flushed = savers(module, folder, True, None)
+    fast = savers(module, folder, False, burn)
+    for contestant in fast:  # what is loaded, before memory is made ready for saves
+        contestant.run()
+        contestant.settle()
+    loads = figure("load into a module", loaders(module, twin, folder, burn), LOAD)
+    loads += figure("open with mmap", openers(folder), OPEN)
+    memory = 4 * size_of(module)  # for the pages of old and new files
+    saves = figure("save, flushed", flushed, SAVE, memory)
+    saves += figure("save, durable=False", fast, SAVE_FAST, memory)
     check(module, twin)
-    return rows
-
-
-def warm_up(module: nn.Module, folder: Path) -> None:
-    """Write to the blocks of the disk that files will get.
-
-    A virtual disk may take several times as long for a block that was never written,
-    and who replaces a file by a new one, as d2lrec does, needs more of them than who
-    writes over the old one.
-    """
-    print("  the disk warms up", flush=True)
-    for _ in range(2):
-        files = [folder / f"warm{index}" for index in range(5)]
-        for file in files:
-            save_raw(module, file)
-            flush(file)
-        for file in files:
-            file.unlink()
+    return saves + loads
 
 
 def check(module: nn.Module, twin: nn.Module) -> None:

@@ -82,8 +82,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
         "\nrun; what is shown are medians, and the ratio of ours to theirs (where the"
         "\ntarget says ≥, of theirs to ours).",
         "A save of d2lrec replaces the old file by a new one, the others write over"
-        "\ntheirs. On a virtual disk, where a block that is written for the first time"
-        "\ntakes several times as long, the figures of large flushed saves show that.",
+        "\ntheirs.",
         f"{machine(folder)}.",
         "\n".join(sets),
         "![The ratios, and the targets](results.png)",

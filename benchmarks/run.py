@@ -1,7 +1,7 @@
 """Measure d2lrec against its peers: `make bench`, or `python -m benchmarks.run`.
 
 Every contestant of a figure has its turn in every round; see `measuring`. It takes
-about ten minutes and 6 GB of disk and of memory; `--quick` and `--sets` take less.
+about twelve minutes, 6 GB of disk and 7 GB of memory; `--quick` and `--sets` take less.
 """
 
 from __future__ import annotations

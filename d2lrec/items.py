@@ -125,7 +125,7 @@ def _below(path: Path) -> Iterator[None]:
 
 def _module(module: nn.Module, wrapper: Wrapper, path: Path) -> Any:
     with _below(path):
-        tree = module_places(module)
+        tree, _ = module_places(module)
     _wrap_places(tree, wrapper, path)
     return tree
 
@@ -138,7 +138,7 @@ def _wrap_places(tree: Any, wrapper: Wrapper, path: Path) -> None:
     wrap = wrapper.wrap
     for key, below in children(tree):
         if isinstance(below, Place):  # without a call for each of thousands
-            below.tensor = wrap(below.tensor, (*path, key))
+            below.tensor = wrap(below.tensor, path, key)
         else:
             _wrap_places(below, wrapper, (*path, key))
 

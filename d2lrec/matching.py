@@ -147,7 +147,7 @@ class _Matcher:
             else:
                 self.match(below, value, path + ".")
         if found.keys() != expected.keys():
-            for key in found.keys() - expected.keys():
+            for key in [key for key in found if key not in expected]:
                 self.unused(found[key], prefix + key + ".")
 
     def unused(self, record: Any, prefix: str) -> None:

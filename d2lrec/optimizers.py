@@ -17,7 +17,7 @@ from torch import Tensor, nn, optim
 from d2lrec.errors import RecordMismatch, Unrecordable, join
 from d2lrec.matching import copy_into, flat
 from d2lrec.optimizer_twins import State, twin_of
-from d2lrec.places import Place, assign_ids, leaves, places
+from d2lrec.places import Place, module_places
 from d2lrec.record import Record, short
 from d2lrec.scratch import Scratch
 from d2lrec.stored import StoredTensor
@@ -54,9 +54,7 @@ def record_optimizer(optimizer: optim.Optimizer, net: nn.Module) -> Record:
     twin = twin_of(optimizer)
     record = Record()
     groups = _groups(optimizer)
-    tree = places(net)
-    assign_ids(tree)
-    found = leaves(tree)
+    _, found = module_places(net)
     _check_owned(groups, found)
     keys: dict[str, tuple[int, int]] = {}
     for place in found:
@@ -128,8 +126,7 @@ def _states(
     twin, groups = twin_of(optimizer), _groups(optimizer)
     states: dict[Tensor, State] = {}
     differences: list[str] = []
-    tree = places(net)
-    assign_ids(tree)
+    tree, _ = module_places(net)
     leaves_of = flat(tree).items()
     found = {join(path): x for path, x in leaves_of if isinstance(x, Place)}
     done = set()

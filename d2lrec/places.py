@@ -51,7 +51,7 @@ class Place(Param):
     """Where a parameter of Burn's lives in a PyTorch module.
 
     Attributes:
-        id: The parameter's id, once `assign_ids` gave it one.
+        id: The parameter's id, once `module_places` gave it one.
         tensor: The source in Burn's layout: itself, or a view of its memory.
         owner: The layer; its `__dict__` keeps the id.
         field: Burn's name of the parameter in the layer.
@@ -89,34 +89,40 @@ def places(module: nn.Module) -> Any:
     >>> list(places(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))[0])
     ['weight', 'bias']
     """
+    return _complete(module)[0]
+
+
+def _complete(module: nn.Module) -> tuple[Any, list[Place], bool]:
+    """Return a module's places as a tree, in a row, and whether some share a source."""
     tree = _places(module, ())
-    check_complete(module, {id(place.source) for place in leaves(tree)})
-    return tree
+    found = leaves(tree)
+    sources = {id(place.source) for place in found}
+    check_complete(module, sources)
+    return tree, found, len(sources) < len(found)
 
 
 def record_module(module: nn.Module) -> Any:
     """Return a module's record: see `d2lrec.into_record`."""
-    return _record(module_places(module))
+    return _record(module_places(module)[0])
 
 
-def module_places(module: nn.Module) -> Any:
-    """Return the places of a module, each of which has an id."""
-    tree = places(module)
-    assign_ids(tree)
-    return tree
+def module_places(module: nn.Module) -> tuple[Any, list[Place]]:
+    """Return the places of a module with their ids, as a tree and in a row.
 
-
-def assign_ids(tree: Any) -> None:
-    """Give an id to each place that has none; places of one tied parameter share it."""
+    A parameter without an id gets one; places of one tied parameter share it.
+    """
+    tree, found, are_shared = _complete(module)
     tied: dict[tuple[int, int], str] = {}
     owner, ids = None, dict[str, str]()
-    for place in leaves(tree):
+    for place in found:
         if place.owner is not owner:
             owner = place.owner
             ids = owner.__dict__.setdefault(IDS, {})
-        field, key = place.field, (id(place.source), place.part)
-        own = ids.get(field) or tied.get(key) or new_id()
-        place.id = ids[field] = tied.setdefault(key, own)
+        own = ids.get(place.field) or tied.get(place.key) or new_id()
+        if are_shared:
+            own = tied.setdefault(place.key, own)
+        place.id = ids[place.field] = own
+    return tree, found
 
 
 def _record(place: Any) -> Any:

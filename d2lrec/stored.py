@@ -95,10 +95,11 @@ class StoredTensor:
         """
         if device is not None and torch.device(device).type == "meta":
             return torch.empty(self.shape, dtype=self.dtype, device=device)
-        stored = self._mapped() if mapped else None
-        if stored is None:
-            stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
-            self.data.bytes.read_into(memory_of(stored))
+        view = self._mapped() if mapped else None
+        if view is not None:
+            return view if device is None else view.to(device)
+        stored = torch.empty(self.shape, dtype=TORCH_DTYPES[self.data.dtype])
+        self.data.bytes.read_into(memory_of(stored))
         tensor, lost = self._checked(stored)
         warn_of_loss(*lost, tensor.numel(), self.dtype, self.path)
         return tensor.to(device=device)
@@ -142,7 +143,10 @@ class StoredTensor:
         return tensor, convert(stored, tensor)
 
     def _mapped(self) -> Tensor | None:
-        """Return a view of the bytes where they lie; None if that cannot be."""
+        """Return a view of the bytes where they lie; None if that cannot be.
+
+        What is to be converted or checked cannot.
+        """
         span = self.data.bytes
         dtype = TORCH_DTYPES[self.data.dtype]
         if not isinstance(span, Span) or not isinstance(span.source, Memory):
@@ -152,7 +156,7 @@ class StoredTensor:
         count = span.nbytes // dtype.itemsize
         memory = memoryview(span.source.data)
         flat = torch.frombuffer(memory, dtype=dtype, count=count, offset=span.offset)
-        return flat.view(self.shape)
+        return flat if len(self.shape) == 1 else flat.view(self.shape)
 
     @property
     def plain(self) -> bool:

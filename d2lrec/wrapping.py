@@ -50,12 +50,15 @@ class Wrapper:
         self.stored = {own: (name, TORCH_DTYPES[name]) for own, name in names.items()}
         self.small = defaultdict[Hashable, list[TensorPayload]](list)
 
-    def wrap(self, tensor: Tensor, path: Path = ()) -> TensorData:
+    def wrap(
+        self, tensor: Tensor, path: Path = (), key: str | int | None = None
+    ) -> TensorData:
         """Describe a tensor as a file will have it; nothing is copied yet.
 
         Args:
             tensor: Any strided tensor of floats, integers or booleans, on any device.
             path: Its place in the tree, for errors.
+            key: The end of that place, if it is not in `path`.
 
         Returns:
             Shape, stored dtype, and a payload that converts when it is written.
@@ -66,15 +69,16 @@ class Wrapper:
         """
         own, on_cpu = tensor.dtype, tensor.is_cpu
         stored = self.stored.get(own)
+        # A quantized tensor has a dtype of its own, which is none of Burn's.
         if stored is None or tensor.layout is not torch.strided or tensor.is_nested:
-            raise Unrecordable(_no_place(tensor), path=path)
+            raise Unrecordable(_no_place(tensor), path=_place(path, key))
         if not on_cpu and tensor.is_meta:
-            raise Unrecordable(_no_place(tensor), path=path)
+            raise Unrecordable(_no_place(tensor), path=_place(path, key))
         name, dtype = stored
         payload = TensorPayload(tensor, dtype, self.scratch)
         if own is not dtype:
-            self._check_integers(tensor, name, path)
-            payload.path = path
+            payload.path = _place(path, key)
+            self._check_integers(tensor, name, payload.path)
         elif tensor.nbytes <= SMALL:
             self.small[own if on_cpu else (own, tensor.device)].append(payload)
         shape = tensor.shape
@@ -102,6 +106,10 @@ class Wrapper:
                 payload.known = data[start:end]
                 start = end
         self.small.clear()
+
+
+def _place(path: Path, key: str | int | None) -> Path:
+    return path if key is None else (*path, key)
 
 
 def _no_place(tensor: Tensor) -> str:

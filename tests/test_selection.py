@@ -172,6 +172,33 @@ def test_two_paths_that_become_one():
     )
 
 
+def test_a_leaf_that_another_would_be_below_of():
+    tree = {"a": torch.ones(1), "b": torch.ones(1)}
+    with pytest.raises(d2lrec.RecordMismatch) as caught:
+        d2lrec.plan_load(net(), tree, rename={"^b": "a.b"})
+    assert str(caught.value) == (
+        "rename= makes a struct of a leaf:\n  a and a.b, which would be below it"
+    )
+
+
+def test_what_is_unused_stands_in_the_order_of_the_record():
+    names = [f"x{i}" for i in range(20)]
+    tree = {**dict.fromkeys(names, torch.ones(1)), **record()}
+    tree["layers"] = {"0": tree["layers"][0], "9": [torch.ones(1), {"w": tree["x0"]}]}
+    plan = d2lrec.plan_load(net(), tree)
+    assert plan.unused == ["layers.9.0", "layers.9.1.w", *names]
+    assert plan.missing == [f"layers.{i}.{n}" for i in "12" for n in ("weight", "bias")]
+
+
+def test_where_one_side_has_a_leaf_and_the_other_a_struct():
+    tree = record()
+    tree["hidden"], tree["output"]["bias"] = torch.ones(2), {"deep": torch.ones(1)}
+    plan = d2lrec.plan_load(net(), tree)
+    assert plan.unused == ["hidden", "output.bias.deep"]
+    assert plan.missing == ["hidden.weight", "hidden.bias", "output.bias"]
+    assert d2lrec.plan_load(net(), torch.ones(1)).unused == ["the record"]
+
+
 def test_a_report_of_all():
     tree = record()
     tree["output"] = {"weight": torch.ones(3, 2), "scale": torch.ones(1), "n": 3}

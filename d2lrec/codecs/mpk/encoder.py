@@ -151,9 +151,11 @@ class _Encoder:
                 raise Unrecordable(what, path=self.path)
             self.string(key)
             if isinstance(value, Param):  # without two more calls for each of thousands
-                self.path.append(key)
-                self.param(value)
-                self.path.pop()
+                try:
+                    self.param(value)
+                except Unrecordable as error:
+                    error.path = (*self.path, key)
+                    raise
             else:
                 self.entry(key, value)
 
