@@ -27,6 +27,7 @@ class LoadPlan:
     """What loading a record into a module would do.
 
     Attributes:
+        loaded: Paths of the parameters that would be loaded.
         missing: Paths that the module has and the record lacks.
         unused: Paths of tensors that the record has and the module lacks.
         mismatched: Lines that say where the two have something else, and what.
