@@ -135,9 +135,11 @@ def _wrap_places(tree: Any, wrapper: Wrapper, path: Path) -> None:
     _check_depth(path)
     if isinstance(tree, Record):
         _check_keys(tree, path)
-    wrap = wrapper.wrap
+    wrap, is_deepest = wrapper.wrap, len(path) == MAX_DEPTH
     for key, below in children(tree):
         if isinstance(below, Place):  # without a call for each of thousands
+            if is_deepest:
+                _check_depth((*path, key))
             below.tensor = wrap(below.tensor, path, key)
         else:
             _wrap_places(below, wrapper, (*path, key))

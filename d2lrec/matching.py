@@ -13,7 +13,14 @@ from d2lrec.places import Place, places
 from d2lrec.precision import FullPrecisionSettings, Settings
 from d2lrec.record import Param, TensorData, children
 from d2lrec.scratch import Scratch
-from d2lrec.selection import Renaming, Selection, nested, renamed, selection
+from d2lrec.selection import (
+    TENSORS,
+    Renaming,
+    Selection,
+    nested,
+    renamed,
+    selection,
+)
 from d2lrec.stored import StoredTensor, Unread, exact_dtypes
 from d2lrec.tensors import convert, is_plain, memory_of
 
@@ -107,7 +114,10 @@ def plan_load(
     if rename is not None:
         record = nested(renamed(flat(record), rename))
     matcher = _Matcher(plan, only, settings)
-    matcher.match(places(module), record, "")
+    tree = places(module)
+    if tree is None:  # a module without parameters
+        matcher.selected("")
+    matcher.match(tree, record, "")
     if not matcher.any_selected:
         plan.mismatched.append("only= chooses none of the module's paths")
     _match_tied(plan)
@@ -129,14 +139,14 @@ class _Matcher:
 
     def selected(self, path: str) -> bool:
         """Whether a path of the module is to be loaded."""
-        selected = self.is_selected(path)
+        selected = bool(self.is_selected(path))
         self.any_selected |= selected
         return selected
 
     def match(self, tree: Any, record: Any, prefix: str) -> None:
         """Match what is below a node; `prefix` is its path with a dot."""
         expected, found = _fields(tree), _fields(record)
-        if isinstance(record, _LEAVES):
+        if isinstance(record, TENSORS):
             self.unused(record, prefix)
         for key, below in expected.items():
             path, value = prefix + key, found.get(key)
@@ -156,12 +166,13 @@ class _Matcher:
         for key, below in _fields(record).items():
             self.unused(below, prefix + key + ".")
         path = prefix[:-1]
-        if isinstance(record, _LEAVES) and self.is_selected(path):
+        if isinstance(record, TENSORS) and self.is_selected(path):
             self.plan.unused.append(path or "the record")
 
     def place(self, place: Place, record: Any, path: str) -> None:
         """Match a place with what the record has there."""
         if not (self.all or self.selected(path)):
+            self.unused(_fields(record), path + ".")
             return
         tensor = record.tensor if isinstance(record, Param) else record
         if isinstance(tensor, TensorData):
@@ -293,9 +304,6 @@ def copy_into(target: Tensor, record: Any, scratch: Scratch) -> tuple[int, int]:
         if isinstance(tensor, StoredTensor):
             return tensor.copy_into(target, scratch)
         return convert(tensor, target)
-
-
-_LEAVES = (Param, TensorData, StoredTensor, Tensor)
 
 
 def _number_kind(dtype: torch.dtype) -> str:

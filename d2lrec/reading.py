@@ -128,7 +128,8 @@ def read_all(reads: Sequence[tuple[Payload, memoryview]]) -> None:
     with ThreadPoolExecutor(helpers) as threads:
         futures = []
         with contextlib.suppress(RuntimeError):  # no thread is left, or Python ends
-            futures = [threads.submit(_read_pieces, pieces) for _ in range(helpers)]
+            for _ in range(helpers):
+                futures.append(threads.submit(_read_pieces, pieces))
         _read_pieces(pieces)
     for future in futures:
         future.result()
@@ -138,9 +139,11 @@ def _read_pieces(pieces: deque[tuple[Span, memoryview]]) -> None:
     """Read pieces until there is none; who fails leaves none for the others."""
     try:
         while pieces:
-            with contextlib.suppress(IndexError):  # another thread took the last
+            try:
                 span, memory = pieces.popleft()
-                span.read_into(memory)
+            except IndexError:  # another thread took the last
+                return
+            span.read_into(memory)
     except BaseException:
         pieces.clear()
         raise

@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from torch import Tensor
+
 from d2lrec.errors import RecorderError, RecordMismatch, join
+from d2lrec.record import Param, TensorData
+from d2lrec.stored import StoredTensor
+
+# The leaves of a record that a module's parameters may be loaded from.
+TENSORS = (Param, TensorData, StoredTensor, Tensor)
 
 Pattern = str | re.Pattern[str]
 Selection = Pattern | Iterable[Pattern] | Callable[[str], bool]
@@ -73,8 +80,10 @@ def nested(leaves: dict[tuple[str, ...], Any]) -> Any:
     Args:
         leaves: The leaves by their paths, as `renamed` returns them.
 
+    A number or None gives way to what is below it: layers move to where others were.
+
     Raises:
-        RecordMismatch: Below one leaf there would be another.
+        RecordMismatch: Below one tensor there would be another.
 
     >>> nested({("hidden", "weight"): 1, ("hidden", "bias"): 2})
     {'hidden': {'weight': 1, 'bias': 2}}
@@ -83,11 +92,14 @@ def nested(leaves: dict[tuple[str, ...], Any]) -> Any:
     for path, leaf in leaves.items():
         node = tree
         for depth, name in enumerate(path[:-1], 1):
-            if path[:depth] in leaves:
+            if isinstance(leaves.get(path[:depth]), TENSORS):
                 what = f"{join(path[:depth])} and {join(path)}, which would be below it"
-                raise RecordMismatch("rename= makes a struct of a leaf:", [what])
-            node = node.setdefault(name, {})
-        node[path[-1]] = leaf
+                raise RecordMismatch("rename= makes a struct of a tensor:", [what])
+            if not isinstance(node.get(name), dict):
+                node[name] = {}
+            node = node[name]
+        if not isinstance(node.get(path[-1]), dict):
+            node[path[-1]] = leaf
     return tree
 
 

@@ -551,3 +551,16 @@ def test_pieces_are_cut_along_any_dimension():
         pieces = list(tensors.pieces(tensor, limit))
         assert all(piece.numel() <= limit for piece in pieces)
         assert torch.equal(torch.cat([x.flatten() for x in pieces]), tensor.flatten())
+
+
+def test_a_module_at_the_end_of_what_can_be_nested():
+    recorder = d2lrec.NamedMpkBytesRecorder()
+    for depth, fits in ((119, True), (120, False)):
+        item = nn.Linear(2, 3)
+        for _ in range(depth):
+            item = {"k": item}
+        if fits:
+            recorder.load(recorder.record(item))
+        else:
+            with pytest.raises(Unrecordable, match="nested deeper than 120 levels"):
+                recorder.record(item)

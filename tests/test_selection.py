@@ -177,8 +177,30 @@ def test_a_leaf_that_another_would_be_below_of():
     with pytest.raises(d2lrec.RecordMismatch) as caught:
         d2lrec.plan_load(net(), tree, rename={"^b": "a.b"})
     assert str(caught.value) == (
-        "rename= makes a struct of a leaf:\n  a and a.b, which would be below it"
+        "rename= makes a struct of a tensor:\n  a and a.b, which would be below it"
     )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_layer_may_move_to_where_a_constant_was(order):
+    old = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 3))
+    tree = dict(list(enumerate(d2lrec.into_record(old)))[::order])
+    new = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 3))
+    d2lrec.load_record(new, tree, rename={"^2": "1"})
+    assert torch.equal(new[1].weight, old[2].weight)
+
+
+def test_only_and_a_module_without_parameters():
+    for make in (nn.ReLU, nn.ModuleDict):
+        plan = d2lrec.plan_load(make(), None, only=lambda path: re.search(".*", path))
+        assert plan.differences() == []
+
+
+def test_what_is_below_a_place_that_is_not_chosen():
+    tree = {"weight": {"x": torch.ones(1)}, "bias": torch.ones(3)}
+    plan = d2lrec.plan_load(nn.Linear(2, 3), tree, only=["bias", r"weight\.x"])
+    assert plan.unused == ["weight.x"]
+    assert plan.loaded == ["bias"]
 
 
 def test_what_is_unused_stands_in_the_order_of_the_record():

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -512,6 +514,48 @@ def test_a_piece_that_fails(monkeypatch):
         memory = memoryview(bytearray(3 << 20))
         with pytest.raises(CorruptRecord, match="byte 2097152: the file"):
             reading.read_all([(Span(source, 0, 3 << 20), memory)])
+
+
+@pytest.mark.parametrize("started", [0, 1, 2])
+def test_where_no_thread_is_left(monkeypatch, started):
+    monkeypatch.setattr(reading, "PIECE", 1 << 16)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    begun, real = [], threading.Thread.start
+
+    def start(thread):
+        begun.append(thread)
+        if len(begun) > started:
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    Path("file").write_bytes(LARGE * 2)
+    with FileSource(Path("file")) as source:
+        memory = bytearray(2 << 20)
+        reading.read_all([(Span(source, 0, 2 << 20), memoryview(memory))])
+        assert memory == LARGE * 2
+        begun.clear()
+        with pytest.raises(CorruptRecord, match="the file became shorter"):
+            reading.read_all(
+                [(Span(source, 0, 9 << 20), memoryview(bytearray(9 << 20)))]
+            )
+
+
+def test_a_helper_that_fails(monkeypatch):
+    monkeypatch.setattr(reading, "PIECE", 1 << 16)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    main = threading.current_thread()
+
+    class Failing(FileSource):
+        def read_into(self, offset, memory):
+            if threading.current_thread() is not main:
+                raise IndexError("of the source")
+            time.sleep(0.01)  # so that the helper has its turn
+            super().read_into(offset, memory)
+
+    Path("file").write_bytes(LARGE * 2)
+    with Failing(Path("file")) as source, pytest.raises(IndexError):
+        reading.read_all([(Span(source, 0, 2 << 20), memoryview(bytearray(2 << 20)))])
 
 
 def test_a_system_that_cannot_read_at_an_offset(monkeypatch):

@@ -1,5 +1,6 @@
 """JupyterLab itself, on a copy of the chapters that it has never seen."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -79,7 +80,8 @@ def address(server, runtime, log):
     """Wait for the server; return where it listens."""
     for _ in range(600):
         for path in runtime.glob("jpserver-*.json"):
-            return json.loads(path.read_text())["url"]
+            with contextlib.suppress(json.JSONDecodeError):  # it is being written
+                return json.loads(path.read_text())["url"]
         if server.poll() is not None:
             break
         time.sleep(0.1)
