@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from d2lrec.errors import RecorderError, RecordMismatch
-from d2lrec.matching import LoadPlan, advice, copy_into, plan_load
+from d2lrec.fitting import copy_into
+from d2lrec.matching import LoadPlan, advice, plan_load
 from d2lrec.payload import Payload
 from d2lrec.places import IDS, leaves, places
 from d2lrec.reading import read_all

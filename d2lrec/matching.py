@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from d2lrec.fitting import Step, difference, start_of, untied
 from d2lrec.places import Place, places
 from d2lrec.precision import FullPrecisionSettings, Settings
 from d2lrec.record import Param, TensorData, children
-from d2lrec.scratch import Scratch
 from d2lrec.selection import (
     TENSORS,
     Renaming,
@@ -22,11 +21,6 @@ from d2lrec.selection import (
     selection,
 )
 from d2lrec.stored import StoredTensor, Unread, exact_dtypes
-from d2lrec.tensors import convert, is_plain, memory_of
-
-# A path, the place in the module, what the record has for it, and where in memory its
-# bytes go as they are; 0 if they have to be converted.
-Step = tuple[str, Place, Any, int]
 
 
 @dataclass(repr=False)
@@ -120,7 +114,7 @@ def plan_load(
     matcher.match(tree, record, "")
     if not matcher.any_selected:
         plan.mismatched.append("only= chooses none of the module's paths")
-    _match_tied(plan)
+    plan.mismatched += untied(plan.steps)
     return plan
 
 
@@ -176,7 +170,7 @@ class _Matcher:
             return
         tensor = record.tensor if isinstance(record, Param) else record
         if isinstance(tensor, TensorData):
-            start = self.start(tensor, place.tensor)
+            start = start_of(tensor, place.tensor, self.exact)
             if start:
                 self.plan.steps.append((path, place, record, start))
                 return
@@ -186,28 +180,13 @@ class _Matcher:
             self.plan.missing.append(path)
             self.unused(tensor, path + ".")
             return
-        difference = _difference(tensor, place.tensor)
-        if difference:
-            found, expected = difference
+        differs = difference(tensor, place.tensor)
+        if differs:
+            found, expected = differs
             what = f"{path or 'the record'}: {found} in the record"
             self.plan.mismatched.append(f"{what}, {expected} in the module")
         else:
             self.plan.steps.append((path, place, record, 0))
-
-    def start(self, data: TensorData, target: Tensor) -> int:
-        """Return where in memory the bytes of a file can go as they are, or 0.
-
-        Not if the numbers have to be converted, checked or put in another order.
-        """
-        if target.dtype is not self.exact.get(data.dtype) or target.is_nested:
-            return 0
-        if target.layout is not torch.strided or not target.is_contiguous():
-            return 0
-        if data.shape != target.shape or not target.is_cpu or _is_frozen(target):
-            return 0
-        # A negated view's memory has the opposite numbers; a tensor that wraps another
-        # has none.
-        return 0 if target.is_neg() else target.data_ptr()
 
 
 def _fields(tree: Any) -> Mapping[str, Any]:
@@ -225,91 +204,6 @@ def flat(tree: Any) -> dict[tuple[str, ...], Any]:
     for key, below in children(tree):
         found.update(((str(key), *path), leaf) for path, leaf in flat(below).items())
     return found
-
-
-def _difference(tensor: Any, target: Tensor) -> tuple[str, str] | None:
-    """Return what the record has and what the module has, if that differs."""
-    if isinstance(tensor, Tensor):
-        if not is_plain(tensor):
-            return "a sparse, nested or quantized tensor", "a tensor"
-    elif not isinstance(tensor, StoredTensor):
-        return repr(tensor), "a tensor"
-    if not _is_writable(target):
-        return "a tensor", _READ_ONLY
-    if tensor.shape != target.shape:
-        return f"shape {list(tensor.shape)}", f"{list(target.shape)}"
-    kinds = _number_kind(tensor.dtype), _number_kind(target.dtype)
-    if kinds[0] != kinds[1]:
-        return kinds
-    if tensor.is_meta:
-        return "a meta tensor without values", "a tensor"
-    return None
-
-
-_READ_ONLY = "a read-only one (made in inference mode, expanded or sparse)"
-
-
-def _is_frozen(tensor: Tensor) -> bool:
-    return tensor.is_inference() and not torch.is_inference_mode_enabled()
-
-
-def _is_writable(tensor: Tensor) -> bool:
-    if _is_frozen(tensor) or not is_plain(tensor):
-        return False
-    if tensor.is_contiguous():
-        return True
-    # An expanded tensor has several indices for one number.
-    sizes = zip(tensor.shape, tensor.stride(), strict=True)
-    return all(step or size < 2 for size, step in sizes)
-
-
-def _match_tied(plan: LoadPlan) -> None:
-    """Check that the record has one value for a parameter with several places."""
-    if len({id(step[1].source) for step in plan.steps}) == len(plan.steps):
-        return
-    seen: dict[tuple[int, int], Step] = {}
-    for step in plan.steps:
-        first = seen.setdefault(step[1].key, step)
-        if first is not step and _bits(first) != _bits(step):
-            what = f"{step[0]}: tied to {first[0]} in the module, another value in the"
-            plan.mismatched.append(f"{what} record")
-
-
-def _bits(step: Step) -> bytes:
-    """Return the bytes that the whole source of a place would hold."""
-    _, place, record, start = step
-    source = torch.zeros_like(place.source, device="cpu")
-    target = place.of(source)
-    if start:
-        tensor = record.tensor if isinstance(record, Param) else record
-        tensor.bytes.read_into(memory_of(target))
-    else:
-        copy_into(target, record, Scratch())
-    return bytes(memory_of(source.contiguous()))
-
-
-def copy_into(target: Tensor, record: Any, scratch: Scratch) -> tuple[int, int]:
-    """Write a record's parameter through a place's view.
-
-    Args:
-        target: The view.
-        record: The parameter.
-        scratch: Memory for what has to be converted on the way.
-
-    Returns:
-        How many numbers became infinity and how many zero in the target's dtype.
-    """
-    tensor = record.tensor if isinstance(record, Param) else record
-    with torch.no_grad():
-        if isinstance(tensor, StoredTensor):
-            return tensor.copy_into(target, scratch)
-        return convert(tensor, target)
-
-
-def _number_kind(dtype: torch.dtype) -> str:
-    if dtype == torch.bool or dtype.is_complex:
-        return "booleans" if dtype == torch.bool else "complex numbers"
-    return "floats" if dtype.is_floating_point else "integers"
 
 
 def advice(record: Any, plan: LoadPlan) -> list[str]:

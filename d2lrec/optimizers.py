@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn, optim
 
 from d2lrec.errors import RecordMismatch, Unrecordable, join
-from d2lrec.matching import copy_into, flat
+from d2lrec.fitting import copy_into
+from d2lrec.matching import flat
 from d2lrec.optimizer_twins import State, twin_of
 from d2lrec.places import Place, module_places
 from d2lrec.record import Record, short
