@@ -64,6 +64,8 @@ def encode(tree: Any, *, pretty: bool = True) -> list[bytes | Payload]:
     option = orjson.OPT_INDENT_2 if pretty else 0
     option |= orjson.OPT_PASSTHROUGH_DATACLASS
     option |= orjson.OPT_PASSTHROUGH_DATETIME
+    # In half the time of a list; arrays that hold no tensor's bytes never get here.
+    option |= orjson.OPT_SERIALIZE_NUMPY
     try:
         return [orjson.dumps(tree, default=_plain, option=option)]
     except TypeError as error:  # orjson's errors are TypeErrors
@@ -157,9 +159,11 @@ def _is_flat(values: list[Any]) -> bool:
 def _plain(value: Any) -> Any:
     """Tell orjson what the record's own types are in JSON."""
     if isinstance(value, TensorData):
-        stored = b"".join(map(bytes, value.bytes.chunks()))
+        import numpy as np  # not at the top: who only reads does without
+
+        stored = np.frombuffer(b"".join(map(bytes, value.bytes.chunks())), np.uint8)
         shape, dtype = list(value.shape), dtype_to_wire(value.dtype)
-        return {"bytes": list(stored), "shape": shape, "dtype": dtype}
+        return {"bytes": stored, "shape": shape, "dtype": dtype}
     if isinstance(value, Param):
         return {"id": value.id, "param": value.tensor}
     if isinstance(value, Float32):
