@@ -22,13 +22,13 @@ def with_extension(path: StrPath, extension: str) -> Path:
     Raises:
         RecorderError: The path ends in no name, or in one the system has no form for.
 
-    >>> str(with_extension("model.v1", "mpk.gz"))
-    'model.mpk.gz'
+    >>> str(with_extension("model.v1", "mpk.gz")), str(with_extension(".mpk", "mpk"))
+    ('model.mpk.gz', '.mpk.mpk')
     """
     base = Path(path)
     if base.name in ("", "..") or not _is_writable(base):
         raise RecorderError(f"{str(path)!r} names no file: a file name expected.")
-    if base.name.endswith(f".{extension}"):
+    if base.name[1:].endswith(f".{extension}"):
         return base
     stem = base.name[:1] + base.name[1:].rpartition(".")[0]
     keep = stem if "." in base.name[1:] else base.name

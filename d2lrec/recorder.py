@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +14,14 @@ from d2lrec.checksum import FIELD, PLACEHOLDER
 from d2lrec.compression import compress, decompress
 from d2lrec.conform import conform
 from d2lrec.conversion import structure_like
-from d2lrec.errors import CorruptRecord, RecorderError, Unrecordable
+from d2lrec.errors import (
+    CorruptRecord,
+    Path,
+    PrecisionWarning,
+    RecorderError,
+    Unrecordable,
+    join,
+)
 from d2lrec.formats import Codec, check_format
 from d2lrec.inferring import structure_of
 from d2lrec.items import into_tree
@@ -23,6 +31,7 @@ from d2lrec.precision import (
     FullPrecisionSettings,
     Settings,
 )
+from d2lrec.record import children
 from d2lrec.structure import FROM_TEXT, Structure
 
 Device = torch.device | str | None
@@ -54,6 +63,8 @@ class Recorder:
         self, tree: Any, structure: Structure | None
     ) -> Iterable[bytes | Payload]:
         """Return the parts of a file for a tree that has `TensorData` for tensors."""
+        if self.codec.text:
+            _warn_of_nulls(tree)
         if self.codec.typed:
             structure = envelope.structure(structure or structure_of(tree))
         elif structure is not None:
@@ -115,3 +126,21 @@ class Recorder:
         if found is not None and found != FROM_TEXT:
             return found
         return structure_of(into_tree(like, DoublePrecisionSettings))
+
+
+def _warn_of_nulls(tree: Any) -> None:
+    """Say which numbers JSON has no text for."""
+    lost = [join(path) or "the item" for path in _not_finite(tree, ())]
+    if lost:
+        others = f" and {len(lost) - 1} more" * (len(lost) > 1)
+        what = f"{lost[0]}{others}: JSON has no NaN and no infinity. As in Burn they"
+        what += " are null in the file, and None when it is loaded."
+        warnings.warn(what, PrecisionWarning, stacklevel=5)
+
+
+def _not_finite(tree: Any, path: Path) -> Iterator[Path]:
+    """Yield the places of numbers that are none, or infinite."""
+    if isinstance(tree, float) and tree - tree != 0:
+        yield path
+    for key, below in children(tree):
+        yield from _not_finite(below, (*path, key))

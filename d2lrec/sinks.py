@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -173,10 +174,10 @@ class BytesRecorder(Recorder):
         >>> NamedMpkBytesRecorder().load(data)["x"]
         tensor([0., 1., 2.])
         """
-        data = bytearray()
+        data = BytesIO()  # which gives out what it holds without a copy
         for buffer in buffers(self._encode(item, like)):
-            data += buffer
-        return bytes(data)
+            data.write(buffer)
+        return data.getvalue()
 
     def load(self, data: Buffer, *, like: Any = None, device: Device = None) -> Any:
         """Load what bytes hold.

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2lrec.errors import Path, PrecisionWarning, RecorderError, join
+from d2lrec.errors import Path, PrecisionWarning, RecorderError, Unrecordable, join
 from d2lrec.payload import Buffer
 from d2lrec.scratch import Scratch
 
@@ -95,12 +95,22 @@ def integer_misfit(tensor: Tensor, dtype: torch.dtype) -> int | None:
 
 
 def memory_of(tensor: Tensor) -> memoryview:
-    """Return the bytes of a contiguous CPU tensor, shared with it."""
+    """Return the bytes of a contiguous CPU tensor, shared with it.
+
+    Raises:
+        Unrecordable: It has no memory of its own: it stands for another, as inside
+            `torch.func.vmap`, or is none but in name.
+    """
     if not tensor.numel():  # its strides may be anything
         return memoryview(bytearray())
     if tensor.dtype == torch.bfloat16:  # of which numpy knows nothing
         tensor = tensor.view(torch.int16)
-    return tensor.detach().numpy().data.cast("B")
+    try:
+        return tensor.detach().numpy().data.cast("B")
+    except RuntimeError as error:
+        reason = str(error).rstrip(".")
+        what = f"this {type(tensor).__name__} has no memory to read: {reason}."
+        raise Unrecordable(f"{what} Take a plain tensor of its numbers.") from None
 
 
 @dataclass(slots=True, eq=False)

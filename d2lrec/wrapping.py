@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Hashable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from d2lrec.errors import Path, Unrecordable
 from d2lrec.precision import Settings
@@ -28,6 +28,8 @@ from d2lrec.tensors import (
 
 # Tensors of up to this many bytes count as small.
 SMALL = 4096
+# Other types may have no memory, or have it elsewhere.
+_PLAIN = {Tensor, nn.Parameter}
 
 
 class Wrapper:
@@ -75,6 +77,8 @@ class Wrapper:
         if not on_cpu and tensor.is_meta:
             raise Unrecordable(_no_place(tensor), path=_place(path, key))
         name, dtype = stored
+        if type(tensor) not in _PLAIN:
+            _check_memory(tensor, _place(path, key))
         payload = TensorPayload(tensor, dtype, self.scratch)
         if own is not dtype:
             payload.path = _place(path, key)
@@ -110,6 +114,15 @@ class Wrapper:
 
 def _place(path: Path, key: str | int | None) -> Path:
     return path if key is None else (*path, key)
+
+
+def _check_memory(tensor: Tensor, path: Path) -> None:
+    """Refuse a tensor of a type whose numbers cannot be read, before anything else."""
+    try:
+        memory_of(tensor.detach().cpu().flatten()[:1])
+    except Unrecordable as error:
+        error.path = tuple(path)
+        raise
 
 
 def _no_place(tensor: Tensor) -> str:

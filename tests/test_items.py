@@ -17,11 +17,13 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 from strategies import has_reserved, plain, same, trees, written
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.testing._internal.two_tensor import TwoTensor
 
 import d2lrec
 from d2lrec import structure, tensors
 from d2lrec.codecs import mpk
-from d2lrec.errors import CorruptRecord, Unrecordable
+from d2lrec.errors import CorruptRecord, PrecisionWarning, Unrecordable
 from d2lrec.items import into_tree, loaded
 from d2lrec.payload import Memory
 from d2lrec.record import TensorData
@@ -103,7 +105,14 @@ def test_a_single_float_stays_one_in_messagepack():
 def test_not_a_number():
     assert math.isnan(through(math.nan))
     assert through([math.inf, -math.inf]) == [math.inf, -math.inf]
-    assert through([math.nan, math.inf], JSON) == [None, None]  # as Burn writes it
+    with pytest.warns(PrecisionWarning) as caught:  # as Burn writes it
+        found = through({"a": [1.5, math.nan, math.inf], "b": math.nan}, JSON)
+    assert found == {"a": [1.5, None, None], "b": None}
+    what = "a.1 and 2 more: JSON has no NaN and no infinity. As in Burn they are null"
+    assert [str(one.message)[: len(what)] for one in caught] == [what]
+    assert caught[0].filename == __file__
+    with pytest.warns(PrecisionWarning, match="^the item: JSON has no NaN"):
+        assert through(np.float32("nan"), JSON) is None
 
 
 @given(trees().filter(lambda tree: not has_reserved(tree)))
@@ -370,6 +379,14 @@ REFUSED = {
         torch.zeros(1, dtype=torch.float8_e4m3fn),
         f"Burn has no tensor of torch.float8_e4m3fn. {KINDS}",
     ),
+    "fake": (
+        FakeTensorMode().from_tensor(torch.ones(3)),
+        "this FakeTensor has no memory to read: .numpy() is not supported for tensor s",
+    ),
+    "pair of tensors": (
+        TwoTensor(torch.ones(2000), torch.ones(2000)),
+        "this TwoTensor has no memory to read: .numpy() is not supported for tensor su",
+    ),
     "module": (
         nn.Sequential(nn.ReLU(), nn.Bilinear(1, 1, 1)),
         "Burn has no twin of Bilinear. Write it as a module of your own, of layers tha",
@@ -389,6 +406,17 @@ def test_what_cannot_be_recorded(name, recorder):
         prefix = f"{where}: " if where else ""
         assert str(caught.value).startswith(prefix + message)
         assert ".".join(map(str, caught.value.path)) == where
+    assert list(pathlib.Path.cwd().iterdir()) == []
+
+
+def test_inside_a_transform_a_tensor_has_no_memory():
+    def refused(x):
+        with pytest.raises(Unrecordable, match="this Tensor has no memory to read: "):
+            MPK.record(x, "file")
+        return x.sum()
+
+    torch.func.vmap(refused)(torch.ones(2, 3))
+    torch.func.grad(refused)(torch.ones(3))
     assert list(pathlib.Path.cwd().iterdir()) == []
 
 

@@ -71,6 +71,11 @@ def test_extensions_are_rusts(kind, path, plain, packed):
     assert str(kind().path(path.format(x=extension))) == expected
 
 
+def test_a_dot_in_front_begins_no_extension():
+    assert str(d2lrec.NamedMpkFileRecorder().path(".mpk")) == ".mpk.mpk"
+    assert str(d2lrec.NamedMpkGzFileRecorder().path("a/.mpk.gz")) == "a/.mpk.mpk.gz"
+
+
 def test_what_the_classes_say():
     for kind, extension in FILES.items():
         assert issubclass(kind, d2lrec.sinks.FileRecorder)
