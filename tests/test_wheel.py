@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 # What the package is made of; the rest of the checkout must not be needed.
@@ -47,19 +48,35 @@ def wheel(tmp_path_factory) -> Path:
     return found
 
 
+def required() -> set[str]:
+    """The packages that an installation of the library alone brings along."""
+    waiting, seen = {("d2lrec", "")}, set[tuple[str, str]]()
+    while waiting:
+        name, extra = one = waiting.pop()
+        seen.add(one)
+        for need in map(Requirement, metadata.requires(name) or ()):
+            if need.marker is None or need.marker.evaluate({"extra": extra}):
+                waiting |= {(need.name, e) for e in ("", *need.extras)} - seen
+    return {name for name, _ in seen} - {"d2lrec"}
+
+
 @pytest.fixture(scope="module")
 def python(wheel, tmp_path_factory) -> Path:
-    """The Python of an environment that has the wheel, and this one's packages."""
+    """The Python of an environment that has the wheel, and what that requires."""
     folder = tmp_path_factory.mktemp("user") / "env"
     run(sys.executable, "-m", "venv", "--without-pip", folder)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet")
     run(*pip, "--no-index", "--no-deps", wheel)
     site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
-    # Lines of a .pth file are paths: what torch brings is found, the editable
-    # installation of the checkout, which is a .pth file itself, is not.
-    beside = Path(site.strip()) / "beside.pth"
-    beside.write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    # Links instead of another gigabyte of torch. An environment with more in it would
+    # hide that a requirement is missing.
+    for package in required():
+        own = metadata.distribution(package)
+        for name in {file.parts[0] for file in own.files or ()} - {"..", "__pycache__"}:
+            link = Path(site.strip()) / name
+            if not link.exists():
+                link.symlink_to(own.locate_file(name))
     return python
 
 
@@ -112,3 +129,18 @@ def test_the_command_is_installed(python, tmp_path):
     command = python.with_name("d2lrec")
     said = run(command, "describe", "state.mpk", cwd=tmp_path)
     assert "epoch  3" in said
+
+
+def test_every_module_can_be_imported(python, tmp_path):
+    code = """
+import importlib, pkgutil
+import d2lrec
+modules = pkgutil.walk_packages(d2lrec.__path__, "d2lrec.")
+names = [found.name for found in modules if not found.name.endswith("__main__")]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+    files = (ROOT / "d2lrec").rglob("*.py")
+    count = sum(file.name != "__main__.py" for file in files) - 1  # d2lrec itself
+    assert int(run(python, "-W", "error", "-c", code, cwd=tmp_path)) == count
