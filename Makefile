@@ -38,7 +38,7 @@ help:
 	@echo 'make check      only ruff and mypy'
 	@echo 'make site       only the site, from the chapters as they are'
 	@echo 'make fuzz       look for inputs that break the library; FUZZ=600 seconds for each'
-	@echo 'make bench      measure speed and memory against others, for ten minutes'
+	@echo 'make bench      measure speed and memory against others, for a quarter of an hour'
 	@echo 'make grade      grade what students handed in: FILES=folder'
 	@echo 'make nbgrader   make a course for nbgrader of the exercises, in build/nbgrader'
 	@echo 'make clean      remove what was built; make clean-env: .venv as well'
