@@ -433,7 +433,8 @@ def test_parameters_are_read_alike_by_the_short_and_the_long_way(sizes, data):
     params = []
     for index, shape in enumerate(sizes):
         payload = bytes([index]) * 4 * math.prod(shape)
-        id_ = data.draw(st.sampled_from(["0400000000000", "é", "x" * 40, ""]))
+        ids = ["0400000000000", "é", "x" * 20, "x" * 31, "x" * 32, ""]
+        id_ = data.draw(st.sampled_from(ids))
         params.append(Param(id_, stored(payload, shape)))
     names = st.sampled_from(["w", "é", "x" * 32, "x" * 300, "", *map(str, range(9))])
     count = len(params)
@@ -469,21 +470,91 @@ def test_a_parameter_that_is_nested_too_deeply(depth):
     assert outcome(data) == outcome(data, Walking)
 
 
-def test_parameters_take_no_walk():
-    tensors_ = [stored(bytes(4 * size), [size]) for size in (3, 3, 5000, 5000, 3)]
-    id_ = "0400000000000"
+ALIKE = [Param("0400000000000", stored(bytes([n]) * 12, [3])) for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    "place, old, new",
+    [
+        (2, b"\xa1c", b"\xa2c"),  # a name one longer than it is
+        (2, b"\xad0400000000000", b"\xae0400000000000"),  # an id
+        (2, b"\xc4\x0c", b"\xc5\x00\x0c"),  # the length in two bytes: as good
+        (2, b"\xc4\x0c", b"\xc4\x08"),  # a length smaller than it is
+        (2, b"\x91\x03", b"\x92\x03"),  # a size too few
+        (2, b"\x91\x03", b"\x91\xcd\x00\x03"),
+        (2, b"\xa1c", b"\xa1b"),  # a key that stands twice
+        (0, b"\x91\x03", b"\x91\xce\xff\xff\xff\xff"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_parameter_that_is_not_quite_like_the_others(place, old, new, named):
+    large = Param("0400000000000", stored(bytes(20_000), [5000]))  # jumped over
+    data = encode([large, dict(zip("abcd", ALIKE, strict=True)) if named else ALIKE])
+    start = data.index(b"F32")
+    for _ in range(place + 1 if b"\xa1" not in old else 1):
+        start = data.find(old, start + 1)
+    if start < 0:  # a name, where there are none
+        return
+    data = data[:start] + new + data[start + len(old) :]
+    expected = outcome(data, Walking)
+    assert outcome(data) == outcome(data, window=600) == expected
+    assert outcome(data, small=0) == expected
+
+
+def test_a_shape_that_no_tensor_has_because_of_its_product():
+    data = encode(Param("0400000000000", stored(b"", [0])))
+    large = b"\x94\0" + b"\xce\xff\xff\xff\xff" * 3
+    data = data.replace(b"\xa5shape\x91\0", b"\xa5shape" + large)
+    assert large in data
+    assert outcome(b"\x91" + data) == outcome(b"\x91" + data, Walking)
+
+
+@pytest.mark.parametrize("limit, is_read", [(4, True), (3, False)])
+@pytest.mark.parametrize("small", [4096, 0])
+def test_there_are_not_more_parameters_than_values(limit, is_read, small):
+    with mock.patch.object(mpk.params, "MAX_VALUES", limit):
+        with mock.patch.object(reader, "MAX_VALUES", limit):
+            found = outcome(encode(ALIKE), small=small)
+    assert (found == plain(ALIKE)) == is_read
+    if not is_read:
+        assert found[0].startswith("more than")
+
+
+@pytest.mark.parametrize("id_", ["0400000000000", "x" * 20, "x" * 31])
+def test_parameters_take_no_walk(id_):
+    tensors_ = [stored(bytes(4 * size), [size]) for size in (3, 3, 3, 5000, 5000, 3, 3)]
     params = {f"p{index}": Param(id_, data) for index, data in enumerate(tensors_)}
-    walked = []
+    steps = []
 
     class Watched(mpk.decoder.Decoder):
         def entry(self, key):
-            walked.append(key)
+            steps.append(key)
             return super().entry(key)
 
+        def tensor(self, begin, count):
+            steps.append(count)
+            return super().tensor(begin, count)
+
     for tree in (params, list(params.values())):
+        steps.clear()
         found = Watched(Memory(encode(tree))).value()
         assert plain(found) == plain(tree)
-    assert walked == []
+        assert steps == [12, 20000, 20000, 12]  # a small one like the last: not even so
+
+
+def test_entries_that_are_no_parameters_are_not_held_against_them_for_long():
+    asked = []
+
+    class Watched(mpk.decoder.Decoder):
+        def params(self, pattern):
+            asked.append(pattern)
+            return super().params(pattern)
+
+    numbers = list(range(100))
+    for tree in (numbers, {str(number): number for number in numbers}):
+        asked.clear()
+        assert Watched(Memory(encode(tree))).value() == tree
+        assert len(asked) == mpk.params.TRIES
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from reprlib import repr as short
 from typing import Any
 
-from d2lrec.codecs.mpk.params import NAMED, UNNAMED, ParamReader
+from d2lrec.codecs.mpk.params import NAMED, TRIES, UNNAMED, ParamReader
 from d2lrec.codecs.mpk.tags import CONSTANTS, LENGTHS, NUMBERS
 from d2lrec.errors import CorruptRecord
 from d2lrec.payload import Source
@@ -71,13 +71,15 @@ class Decoder(ParamReader):
         """Read an array of `count` entries."""
         self.check(count)  # an entry has at least one byte
         entries: list[Any] = []
+        walked = 0
         while len(entries) < count:
-            for _, _, param in self.params(UNNAMED):
+            for _, _, param in self.params(UNNAMED) if walked < TRIES else ():
                 entries.append(param)
                 if len(entries) == count:
                     break
             else:
                 entries.append(self.entry(len(entries)))
+                walked += 1
         return entries
 
     def map(self, count: int) -> Any:
@@ -85,8 +87,9 @@ class Decoder(ParamReader):
         start = self.offset - 1
         self.check(2 * count)
         fields: dict[str, Any] = {}
+        walked = 0
         while len(fields) < count:
-            for at, key, param in self.params(NAMED):
+            for at, key, param in self.params(NAMED) if walked < TRIES else ():
                 if key in fields:
                     raise self.twice(key, at)
                 fields[key] = param
@@ -97,6 +100,7 @@ class Decoder(ParamReader):
                 if key in fields:
                     raise self.twice(key, at)
                 fields[key] = self.entry(key)
+                walked += 1
         return recognize(fields, self.path, start)
 
     def twice(self, key: str, offset: int) -> CorruptRecord:

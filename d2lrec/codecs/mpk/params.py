@@ -22,8 +22,11 @@ from d2lrec.record import FILE_DEPTH, MAX_VALUES, Param, TensorData, is_shape
 
 # a0 to bf: string of up to 31 bytes; d9: string, its length in one byte.
 _NAME = rb"([\xa0-\xbf]|\xd9.)([ -~]{0,255})"
-# 82, 83: map of 2, of 3; ad: string of 13; c4, c5, c6: bytes, their length in 1, 2, 4.
-_PARAM = rb"\x82\xa2id\xad([ -~]{13})\xa5param\x83\xa5bytes(\xc4.|\xc5..|\xc6.{4})"
+# 82, 83: map of 2, of 3; c4, c5, c6: bytes, their length in 1, 2 or 4 bytes. Burn's
+# ids have 13 characters, others' may have another number.
+_ID = rb"\xa2id([\xa0-\xbf])([ -~]{0,31})"
+_BYTES = rb"\xa5bytes(\xc4.|\xc5..|\xc6.{4})"
+_PARAM = rb"\x82" + _ID + rb"\xa5param\x83" + _BYTES
 NAMED = re.compile(_NAME + _PARAM, re.DOTALL)
 UNNAMED = re.compile(b"()()" + _PARAM, re.DOTALL)
 # 00 to 7f: the number itself; cc, cd, ce: number in 1, 2 or 4 bytes.
@@ -41,8 +44,10 @@ _MARKS = [b"", *(b"%c" % (0xA0 + size) for size in range(1, 32))]
 _MARKS += [b"\xd9%c" % size for size in range(32, 256)]
 # A parameter has `param`, `shape` and its sizes below its name.
 _LEVELS = 4
-# Neither a head nor a tail is longer, but for names that are.
+# Neither a head with names of up to 31 characters nor a tail is longer.
 _LONGEST = 128
+# A list or struct of which so many entries took a walk is none of parameters.
+TRIES = 8
 
 
 class _Tail(NamedTuple):
@@ -58,7 +63,8 @@ class _Tail(NamedTuple):
 def _tail(text: bytes) -> _Tail | None:
     """Read what `_TAIL` found; None if that is no tensor's."""
     found = _TAIL.fullmatch(text)
-    count, sizes, name = found.groups() if found else (b"", b"", b"")
+    assert found is not None
+    count, sizes, name = found.groups()
     shape = [int.from_bytes(x[1:] or x, "big") for x in _SIZES.findall(sizes)]
     dtype = dtype_from_wire(name[1:].decode())
     if dtype is None or len(shape) != count[0] & 0x0F or not is_shape(shape):
@@ -90,8 +96,8 @@ class ParamReader(Reader):
             found, start = pattern.match(self.window, self.position), self.offset
             if found is None or self.values >= MAX_VALUES:
                 return
-            mark, name, id, size = found.groups()
-            if mark != _MARKS[len(name)]:
+            mark, name, id_mark, id, size = found.groups()
+            if mark != _MARKS[len(name)] or id_mark != _MARKS[len(id)]:
                 return
             data = self.tensor(found.end(), int.from_bytes(size[1:], "big"))
             if data is None:
@@ -113,10 +119,12 @@ class ParamReader(Reader):
             start, found = end, match(window, end)
             if found is None:
                 return
-            mark, name, id, size = found.groups()
+            mark, name, id_mark, id, size = found.groups()
             begin = found.end()
             end = begin + count
-            if size != expected or mark != _MARKS[len(name)]:
+            if mark != _MARKS[len(name)] or id_mark != _MARKS[len(id)]:
+                return
+            if size != expected:
                 return
             if not window.startswith(tail, end):
                 return
