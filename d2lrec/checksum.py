@@ -22,7 +22,8 @@ FIELD = "crc32"
 PLACEHOLDER = 0xFFFFFFFF
 MPK_KEY = b"\xa5crc32\xce"  # a5: string of 5, ce: four bytes, big-endian
 BINCODE_MARK = b"CRC4"
-JSON_END = re.compile(rb'"crc32": ?(\d{1,10})\s?}$')
+# Pretty, with a space and a newline, or compact; and not a byte after the brace.
+JSON_END = re.compile(rb'"crc32":( )?(\d{1,10})(?(1)\n)}\Z')
 
 
 @dataclass
@@ -92,8 +93,9 @@ def check_json(source: Source) -> None:
     start = max(source.size - 32, 0)
     found = JSON_END.search(source.read(start, source.size - start))
     if found is None:
-        raise CorruptRecord("the field crc32 is not the last one.", offset=start)
-    _compare(source, start + found.start(1), int(found[1]))
+        what = "the field crc32 is not the last one, or more is behind it."
+        raise CorruptRecord(what, offset=start)
+    _compare(source, start + found.start(2), int(found[2]))
 
 
 def check_bincode(source: Source) -> int | None:

@@ -49,7 +49,9 @@ def about(path: Path) -> Iterator[None]:
     try:
         yield
     except RecorderError as error:
-        error.file = error.file or path
+        if error.file is not None:  # another file's, whose neighbors are not ours
+            raise
+        error.file = path
         if isinstance(error, RecordNotFound):
             stem = escape(Path(path.name.removesuffix(".gz")).stem)
             beside = sorted(p.name for p in path.parent.glob(f"{stem}.*"))

@@ -69,6 +69,22 @@ def test_asking_for_one_that_is_not_there(recorder, tmp_path):
     )
 
 
+@pytest.mark.parametrize("recorder", RECORDERS[4:], ids=lambda x: x.extension)
+def test_not_a_byte_may_be_behind_the_brace(recorder, tmp_path):
+    """Nor other white space before it, which JSON would allow."""
+    path = recorder(checksum=True).record([1, 2], tmp_path / "pair")
+    text = plain(path)
+    end = text[text.rindex(b":") :].lstrip(b": 0123456789")
+    assert end in (b"}", b"\n}")
+    ends = [b"}" + x for x in (b"\n", b" ", b"\r\n", b"\n\n")]
+    ends += [end + b"\n", b" }", b"\t}", b"\n }", {b"}": b"\n}", b"\n}": b"}"}[end]]
+    for other in ends:
+        changed = text.removesuffix(end) + other
+        path.write_bytes(gzip.compress(changed) if recorder.gzip else changed)
+        with pytest.raises(d2lrec.CorruptRecord, match="is not the last one, or more"):
+            recorder().load(path)
+
+
 @pytest.mark.parametrize(
     "recorder",
     [RECORDERS[0], RECORDERS[2], RECORDERS[5]],

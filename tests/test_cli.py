@@ -1,7 +1,9 @@
 """The command line: what it says, what it writes, and how it ends."""
 
+import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -23,10 +25,10 @@ from torch import nn
 import d2lrec
 from d2lrec import structure as s
 from d2lrec.cli import main
-from d2lrec.cli.names import RECORDS
+from d2lrec.cli.names import RECORDS as RECORDERS
 from d2lrec.structure_text import parse_structure
 
-EXTENSIONS = tuple(RECORDS)
+EXTENSIONS = tuple(RECORDERS)
 MODELS = """
 import torch
 from torch import nn
@@ -47,6 +49,15 @@ def trained():
 
 def broken():
     raise ValueError("no\\nway")
+
+def leaving():
+    raise SystemExit(3)
+
+def lstm():
+    return nn.LSTM(3, 2, batch_first=True)
+
+def rect():
+    return nn.Linear(3, 2, bias=False)
 
 NUMBER = 7
 record = {"a": [1], "b": torch.ones(2)}
@@ -85,6 +96,7 @@ LAYOUT = (
     "note: names and layouts are Burn's, as with --layout burn; for a PyTorch "
     "state_dict: --layout pytorch --like package.module:Class\n"
 )
+IDS = "note: left out, being ids, for which .pt and .pth have no place: "
 NEEDS_LIKE = (
     "bincode stores no names: --like package.module:Class, or --like with a structure "
     "file, says what is in it. See d2lrec"
@@ -155,6 +167,10 @@ def test_describe_shows_a_damaged_file_up_to_the_damage(tmp_path):
             "error: --like models:broken: ValueError: no way.",
         ),
         (
+            ["mlp.bin", "--like", "models:leaving"],
+            "error: --like models:leaving: SystemExit: 3.",
+        ),
+        (
             ["mlp.bin", "--like", "nope"],
             "error: --like nope: package.module:Class or the path of a structure file "
             "expected.",
@@ -196,6 +212,7 @@ def test_like_that_fits_not_is_one_line(tmp_path):
         ["convert", "x.mpk", "y.pt", "--layout", "pytorch"],
         ["convert", "x.mpk", "y.mpk", "--layout", "pytorch", "--like", "models:MLP"],
         ["diff", "x.mpk", "y.mpk", "--tolerance", "-1"],
+        ["diff", "x.mpk", "y.mpk", "--tolerance", "nan"],
         ["completion", "cmd"],
         ["nope"],
     ],
@@ -357,7 +374,7 @@ def test_the_contents_say_what_the_source_is(tmp_path):
 
 
 def test_to_safetensors_and_back_gives_the_record(tmp_path):
-    for case in ("typed", "lstm", "list", "transformer_encoder"):
+    for case in ("typed", "list", "transformer_encoder"):
         source = golden.file(case, "mpk")
         out, notes = run("convert", source, "x.safetensors", "--layout", "burn")
         found = safetensors.torch.load_file("x.safetensors")
@@ -375,11 +392,158 @@ def test_to_safetensors_and_back_gives_the_record(tmp_path):
         assert (out, notes) == ("", "")
 
 
+def test_what_has_no_tensor_is_said_and_comes_back_with_a_structure(tmp_path):
+    """Without it Burn refuses: missing field `empty`, and `gate_activation`."""
+    source, like = golden.file("zoo", "mpk"), golden_structure("zoo", tmp_path)
+    _, notes = run("convert", source, "zoo.safetensors", "--layout", "burn")
+    assert notes == "note: left out, being no tensors: empty\n"
+    run("convert", "zoo.safetensors", "zoo.mpk")
+    out, _ = run("diff", "zoo.mpk", source, code=1)
+    assert out.splitlines()[2:] == ["empty  only in B: []", "22 the same, 1 different"]
+    for extension in ("mpk", "bin"):
+        run("convert", "zoo.safetensors", f"zoo.{extension}", "--like", like)
+        expected = golden.file("zoo", extension).read_bytes()
+        assert Path(f"zoo.{extension}").read_bytes() == expected
+    source = golden.file("lstm", "mpk")
+    _, notes = run("convert", source, "lstm.pth", "--layout", "burn")
+    assert notes.splitlines()[0] == (
+        "note: left out, being no tensors: gate_activation, cell_activation, "
+        "hidden_activation"
+    )
+    assert notes.splitlines()[1].endswith(
+        "forget_gate.input_transform.weight and 11 more"
+    )
+    run("convert", "lstm.pth", "lstm.mpk", "--layout", "burn")
+    out, _ = run("diff", source, "lstm.mpk", code=1)
+    assert "gate_activation    only in A: {'Sigmoid': None}\n" in out
+    # A module knows by itself what its activations are.
+    module = ["--layout", "pytorch", "--like", "models:lstm"]
+    assert run("convert", source, "torch.safetensors", *module) == ("", "")
+    run("convert", "torch.safetensors", "again.mpk", *module)
+    assert Path("again.mpk").read_bytes() == source.read_bytes()
+
+
+def test_a_none_that_has_a_place_in_a_list_is_said():
+    one = torch.ones(1)
+    save("a", rest=[None, None], mixed=[one, None], losses=[0.5, None], none=None)
+    _, notes = run("convert", "a.mpk", "a.safetensors", "--layout", "burn")
+    assert notes == "note: left out, being no tensors: mixed.1, losses.0, losses.1\n"
+    run("convert", "a.safetensors", "b.mpk")
+    out, _ = run("diff", "a.mpk", "b.mpk", code=1)
+    assert "mixed.1   only in A: None\n" in out
+    assert out.endswith("1 the same, 3 different\n")
+
+
+def test_a_structure_puts_back_what_holds_no_tensor(tmp_path):
+    file = tmp_path / "structure"
+    file.write_text(
+        "Rest = Struct(layers=Vec(PARAM), by_name=Map(PARAM), n=Array(Constant, 2))\n"
+        "structure = Struct(rest=Rest, o=Option(Rest), pair=Tuple(PARAM, Vec(PARAM)),"
+        " last=Tuple(Option(PARAM), PARAM), act=Enum(A=Rest, B=PARAM),"
+        " blocks=Vec(Struct(w=PARAM, parts=Vec(PARAM))), more=Vec(None), plain=PARAM)"
+    )
+    names = ("pair.0", "last.1", "act.B", "blocks.0.w", "blocks.1.w", "plain")
+    tensors = {name: torch.ones(2) for name in names}
+    safetensors.torch.save_file(tensors, "x.safetensors")
+    run("convert", "x.safetensors", "x.bin", "--like", file, "--layout", "burn")
+    item = d2lrec.BinFileRecorder().load("x", like=parse_structure(file.read_text()))
+    assert item["rest"] == {"layers": [], "by_name": {}, "n": (None, None)}
+    assert item["o"] is None
+    assert item["pair"][1] == []
+    assert item["last"][0] is None
+    assert [block["parts"] for block in item["blocks"]] == [[], []]
+    assert item["more"] == []
+    for name, line in (
+        ("plain", "no plain found"),
+        ("act.B", "no act found"),
+        ("pair.0", "pair.0: a NoneType found, Param expected"),
+    ):
+        rest = {key: x for key, x in tensors.items() if key != name}
+        safetensors.torch.save_file(rest, "y.safetensors")
+        arguments = ["--like", file, "--layout", "burn"]
+        assert line in failing("convert", "y.safetensors", "y.mpk", *arguments)
+    tensors = {f"pair.{index}": torch.ones(1) for index in (0, 1, 5)}
+    safetensors.torch.save_file(tensors, "z.safetensors")
+    file.write_text("Struct(pair=Tuple(PARAM, PARAM))")
+    line = failing("convert", "z.safetensors", "z.mpk", "--like", file, *arguments[2:])
+    assert "a Record found, Tuple(Param, Param) expected." in line
+    safetensors.torch.save_file({}, "none.safetensors")
+    file.write_text("Vec(PARAM)")
+    run("convert", "none.safetensors", "none.mpk", "--like", file, *arguments[2:])
+    assert d2lrec.NamedMpkFileRecorder().load("none") == []
+
+
+def test_other_things_left_out_are_said():
+    recorder = d2lrec.NamedMpkFileRecorder(checksum=True)
+    recorder.record({"x": torch.ones(4)}, "a")
+    _, notes = run("convert", "a.mpk", "a.safetensors", "--layout", "burn")
+    assert notes == "note: left out: the checksum, which only records have\n"
+    tensors = {"w": torch.ones(1)}
+    safetensors.torch.save_file(tensors, "b.safetensors", {"format": "pt", "by": "me"})
+    _, notes = run("convert", "b.safetensors", "b.mpk", "--layout", "burn")
+    assert notes == "note: left out, being no tensors: __metadata__.by\n"
+    run("convert", golden.file("mlp", "mpk"), "c.safetensors", "--layout", "burn")
+    _, notes = run("convert", "c.safetensors", "c.pt")
+    assert notes == f"{IDS}hidden.weight, hidden.bias, output.weight\n"
+
+
+def test_the_layout_is_not_guessed_where_a_module_is_named():
+    """A rectangular weight would be refused later; a square one would be wrong."""
+    import models
+
+    net = models.rect()
+    torch.save(net.state_dict(), "rect.pt")
+    like = ["--like", "models:rect"]
+    advice = (
+        "whose names and layouts do its tensors have? --layout pytorch for a "
+        "state_dict of what --like names, --layout burn for Burn's own, in which "
+        "weights of linear layers are transposed."
+    )
+    assert (
+        failing("convert", "rect.pt", "rect.bin", *like) == f"error: rect.pt: {advice}"
+    )
+    run("convert", "rect.pt", "rect.bin", *like, "--layout", "pytorch")
+    twin = d2lrec.load_file(models.rect(), "rect.bin", d2lrec.BinFileRecorder())
+    assert torch.equal(twin.weight, net.weight)
+    for name in ("x.safetensors", "x.pt"):
+        assert failing("convert", "rect.bin", name, *like) == f"error: {name}: {advice}"
+    run("convert", "rect.bin", "x.safetensors", *like, "--layout", "burn")
+    assert torch.equal(
+        safetensors.torch.load_file("x.safetensors")["weight"], net.weight.T
+    )
+    run("convert", "x.safetensors", "again.bin", *like)  # which says what it is
+    assert Path("again.bin").read_bytes() == Path("rect.bin").read_bytes()
+
+
+def test_json_says_what_was_written():
+    source = golden.file("mlp", "mpk")
+    out, error = run("convert", source, "x.pt", "--settings", "half", "--json")
+    assert error == ""
+    assert json.loads(out) == {
+        "source": str(source),
+        "target": "x.pt",
+        "format": "torch",
+        "bytes": Path("x.pt").stat().st_size,
+        "notes": [
+            LAYOUT.removeprefix("note: ").rstrip(),
+            "3 tensors rounded from F32 to F16 (HalfPrecisionSettings)",
+            f"{IDS.removeprefix('note: ')}hidden.weight, hidden.bias, output.weight",
+        ],
+    }
+    out, _ = run("convert", source, "x.json.gz", "--json")
+    found = json.loads(out)
+    assert (found["format"], found["notes"]) == ("JsonGzFileRecorder", [])
+    out, _ = run("convert", source, "x.safetensors", "--layout", "burn", "--json")
+    assert json.loads(out)["format"] == "safetensors"
+    assert failing("convert", "nope.mpk", "x.pt", "--json").startswith("error: nope")
+
+
 @pytest.mark.parametrize("extension", ["safetensors", "pt", "pth"])
 def test_tensors_have_the_values_of_the_record(extension):
     source = golden.file("mlp", "mpk")
     _, notes = run("convert", source, f"x.{extension}")
-    assert notes == LAYOUT
+    names = "hidden.weight, hidden.bias, output.weight\n"
+    assert notes == LAYOUT + (IDS + names) * (extension != "safetensors")
     load = safetensors.torch.load_file if extension == "safetensors" else torch.load
     found = load(f"x.{extension}")
     for param in golden.EXPECTED["mlp"]["params"]:
@@ -394,7 +558,9 @@ def test_pytorchs_layout_is_a_state_dict(extension):
     """What comes out gives Burn's output in the net; back come Burn's bytes."""
     file, like = f"x.{extension}", ["--layout", "pytorch", "--like", "models:MLP"]
     source = golden.file("mlp", "mpk")
-    assert run("convert", source, file, *like) == ("", "")
+    names = "hidden.weight, hidden.bias, output.weight\n"
+    notes = (IDS + names) * (extension == "pt")
+    assert run("convert", source, file, *like) == ("", notes)
     import models
 
     net = models.MLP()
@@ -439,7 +605,11 @@ def test_batch_norm_and_precisions_in_pytorchs_layout(tmp_path):
     assert half["0.weight"].dtype == torch.float16
     assert half["1.num_batches_tracked"].dtype == torch.int64
     _, notes = run("convert", "net.pt", "full.mpk", *like)
-    assert notes == "note: 6 tensors rounded from F64 to F32 (FullPrecisionSettings)\n"
+    assert notes == (
+        "note: 6 tensors rounded from F64 to F32 (FullPrecisionSettings)\n"
+        "note: left out, being counts of batches, for which records have no place: "
+        "1.num_batches_tracked\n"
+    )
 
 
 def test_a_state_dict_that_does_not_fit_says_all():
@@ -477,7 +647,7 @@ def test_settings_of_tensor_files():
         "convert", source, "x.pt", "--settings", "double", "--layout", "burn"
     )
     found = torch.load("x.pt")
-    assert notes == ""
+    assert notes == f"{IDS}ints, bools, floats, empty\n"
     assert {name: x.dtype for name, x in found.items()} == {
         "ints": torch.int64,
         "bools": torch.bool,
@@ -677,6 +847,55 @@ def test_diff_knows_nan_and_infinity():
     out, _ = run("diff", "a.mpk", "b.mpk", "--json", code=1)
     (found,) = json.loads(out)["differences"]
     assert (found["count"], found["largest"], found["mean"]) == (2, "inf", "inf")
+
+
+def test_diff_counts_what_has_no_numbers():
+    save("a", list=[], map={}, unit={"Tanh": None}, was=torch.ones(2), none=None)
+    more = {"unit": {"Sigmoid": None}, "was": 3, "sizes": [None, None]}
+    save("b", list=[], map=[], **more)
+    out, _ = run("diff", "a.mpk", "b.mpk", code=1)
+    assert out.splitlines()[2:] == [
+        "was   F32 [2] in A, 3 in B",
+        "map   {} in A, [] in B",
+        "unit  {'Tanh': None} in A, {'Sigmoid': None} in B",
+        "1 the same, 3 different",
+    ]
+    # A struct of constants that has one more in the next release.
+    save("c", pool={"size": None})
+    save("d", pool={"size": None, "stride": None})
+    assert run("diff", "c.mpk", "d.mpk")[0] == "1 the same, 0 different\n"
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_diff_checks_checksums(extension):
+    recorder = getattr(d2lrec, RECORDERS[extension])(checksum=True)
+    structure = parse_structure("Struct(x=TENSOR)")
+    path = recorder.record({"x": torch.ones(1)}, "a", like=structure)
+    packed = extension.endswith(".gz")
+    data = bytearray(
+        gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    )
+    text = b"63" if "json" in extension else b"\x80\x3f"
+    data[data.rindex(text)] ^= 1
+    Path("structure").write_text("Struct(x=TENSOR)")
+    Path(f"b.{extension}").write_bytes(gzip.compress(data) if packed else data)
+    like = ["--like", "structure"]
+    assert run("diff", path, path, *like)[0] == "1 the same, 0 different\n"
+    for a, b in ((path, f"b.{extension}"), (f"b.{extension}", path)):
+        line = failing("diff", a, b, *like)
+        assert line.startswith(f"error: b.{extension}, byte ")
+        assert line.endswith("The file was damaged.")
+
+
+def test_a_missing_file_is_told_its_own_neighbors(tmp_path):
+    mlp = golden.file("mlp", "mpk")
+    assert failing("diff", mlp, "nope.mpk") == "error: nope.mpk: no such file."
+    assert failing("diff", "nope.mpk", mlp) == "error: nope.mpk: no such file."
+    Path("yes.bin").touch()
+    hint = "Beside it is yes.bin: is this the right recorder?"
+    for name in ("yes.mpk", "yes.pt"):
+        expected = f"error: {name}: no such file. {hint}"
+        assert failing("diff", mlp, name) == expected
 
 
 def test_diff_of_32_bit_values_in_json():
@@ -916,6 +1135,74 @@ def test_a_closed_pipe_is_no_traceback():
     ) as process:
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(
+    "arguments",
+    [["describe"], ["describe", "--bytes"], ["diff", "--json"], ["--help"]],
+    ids=" ".join,
+)
+def test_output_that_cannot_be_written_is_one_line(arguments, monkeypatch, capsys):
+    files = [golden.file("mlp", "mpk")] * {"describe": 1, "diff": 2}.get(
+        arguments[0], 0
+    )
+    code = "from d2lrec.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments, *files]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    line = "error: the output cannot be written: No space left on device.\n"
+    assert (done.returncode, done.stderr) == (1, line)
+    with FULL.open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit, match="1"):
+            main([*arguments, *map(str, files)])
+    assert capsys.readouterr().err == line
+
+
+def test_a_reader_that_left_is_no_error(monkeypatch, capsys):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        with pytest.raises(SystemExit, match="1"):
+            main(["describe", str(golden.file("mlp", "mpk"))])
+    monkeypatch.setattr(sys, "stdout", None)  # closed from the start
+    with pytest.raises(SystemExit, match="0"):
+        main(["completion", "bash"])
+    assert capsys.readouterr().err == ""
+
+
+def test_long_work_shows_a_bar(monkeypatch, capsys):
+    """Only on a terminal: the other tests have none, and see none."""
+    from d2lrec.cli import progress
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(progress, "_LONG", 0)
+    mlp, pytorch = str(golden.file("mlp", "mpk")), ["--layout", "pytorch"]
+    pytorch += ["--like", "models:MLP"]
+    burn = ["--layout", "burn"]
+    for arguments, texts in (
+        (["describe", mlp, "--statistics"], ["reading full.mpk"]),
+        (["describe", mlp], []),
+        (["convert", mlp, "a.mpk"], ["reading full.mpk", "writing a.mpk"]),
+        (["convert", mlp, "a.pt", *burn], ["reading full.mpk", "writing a.pt"]),
+        (["convert", mlp, "a.pt", *pytorch], ["reading full.mpk", "writing a.pt"]),
+        (["convert", "a.pt", "b.pt"], ["reading a.pt", "writing b.pt"]),
+        (["convert", "a.pt", "c.mpk", *pytorch], ["reading a.pt", "writing c.mpk"]),
+        (["diff", "a.mpk", "c.mpk"], ["reading a.mpk and c.mpk", "comparing"]),
+    ):
+        main(arguments, standalone_mode=False)
+        shown = capsys.readouterr().err
+        found = re.findall(r"reading [\w. ]+\w|writing [\w.]+|comparing", shown)
+        assert list(dict.fromkeys(found)) == texts
+        is_known = arguments[0] != "describe" and not texts[1].endswith(".pt")
+        assert ("100%" in shown) == (is_known or burn[1] in arguments), arguments
+    assert Path("c.mpk").exists()
 
 
 def test_a_terminal_gets_colors_and_a_bar(monkeypatch, capsys):

@@ -5,12 +5,15 @@ Commands import what they need when they run, so that `describe` answers at once
 
 from __future__ import annotations
 
+import errno
 import io
+import math
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import rich_click as click
 
@@ -44,7 +47,40 @@ def _fail(text: str) -> NoReturn:
     sys.exit(1)
 
 
+class _Commands(click.RichGroup):
+    """Commands that say in a line that their output cannot be written."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command, and write out what it printed."""
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                if sys.stdout:  # None where it was closed
+                    sys.stdout.flush()
+        except OSError as error:
+            _drop_output()
+            if error.errno == errno.EPIPE:  # who reads it has seen enough
+                sys.exit(1)
+            what = error.filename or "the output cannot be written"
+            _fail(f"{what}: {error.strerror}.")
+
+
+def _drop_output() -> None:
+    """Lead stdout into nothing, or Python tries once more when it ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _number(_: object, __: object, value: float) -> float:
+    """Refuse NaN, which is neither below 0 nor above."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number: 0 or more expected.")
+    return value
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=f"Exit codes: {_CODES}",
 )
@@ -113,20 +149,25 @@ def describe(
     "--layout",
     type=click.Choice(["burn", "pytorch"]),
     help="Names and layouts of the .safetensors or .pt file: those of the record "
-    "(burn, the default), or those of the PyTorch module that --like names.",
+    "(burn), or those of the PyTorch module that --like names (pytorch). Without "
+    "--like package.module:Class, burn is the default.",
 )
+@click.option("--json", "as_json", is_flag=True, help="For scripts, with the notes.")
 def convert(
     source: Path,
     target: Path,
     settings: str | None,
     like: str | None,
     layout: str | None,
+    as_json: bool,
 ) -> None:
     """Convert SOURCE into TARGET; their extensions say from what to what.
 
     Records: .mpk .mpk.gz .bin .bin.gz .json .json.gz; ids are kept, and a checksum.
     Others: .safetensors, and .pt or .pth with a state dict (nothing is unpickled but
-    tensors and plain values). What is lost, such as precision, is said on stderr.
+    tensors and plain values). What is lost is said on stderr, a note for each kind:
+    precision; numbers, text, empty lists and an enum's variant, which have no place
+    among tensors; ids, for which .pt has none.
 
     \b
     d2lrec convert mlp.mpk small.mpk.gz --settings half
@@ -149,7 +190,7 @@ def convert(
     if problem:
         raise click.UsageError(problem)
     with _reporting():
-        actions.run_conversion(source, target, settings, like, layout)
+        actions.run_conversion(source, target, settings, like, layout, as_json)
 
 
 @main.command()
@@ -160,14 +201,17 @@ def convert(
     "--tolerance",
     type=click.FloatRange(min=0),
     default=0.0,
+    callback=_number,
     help="Up to which difference two numbers are the same.  [default: 0]",
 )
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def diff(a: Path, b: Path, like: str | None, tolerance: float, as_json: bool) -> None:
     """Say which tensors of A and B differ, and by how much.
 
-    Compared are names, shapes and numbers, whatever formats and precisions the files
-    have; ids and metadata do not count. The exit code is 1 if anything differs.
+    Compared are names, shapes, numbers and text, whatever formats and precisions the
+    files have. Empty lists and an enum's variant count; ids, metadata and constants,
+    which are None, do not. A checksum is checked. The exit code is 1 if anything
+    differs.
 
     \b
     d2lrec diff mlp.mpk trained.mpk

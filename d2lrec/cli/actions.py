@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
 from d2lrec.cli.like import load_like
+from d2lrec.cli.progress import bar
 from d2lrec.inspection.view import printable, show
 
 
@@ -23,7 +22,11 @@ def show_description(
     from d2lrec.inspection.description import describe
     from d2lrec.inspection.description_view import lines
 
-    found = describe(file, like=load_like(like), statistics=statistics)
+    expected = load_like(like)
+    with bar() as shown:
+        if statistics:
+            shown.read(file)
+        found = describe(file, like=expected, statistics=statistics)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -49,7 +52,9 @@ def show_differences(
     """Print what differs; return whether nothing does."""
     from d2lrec.cli.differing import compare, report
 
-    found = compare(a, b, load_like(like), tolerance)
+    expected = load_like(like)
+    with bar() as shown:
+        found = compare(a, b, expected, tolerance, shown)
     if as_json:
         print_json({"a": str(a), "b": str(b), **found.to_dict()})
     else:
@@ -84,30 +89,27 @@ def run_conversion(
     settings: str | None,
     like: str | None,
     layout: str | None,
+    as_json: bool,
 ) -> None:
-    """Convert a file; say on stderr what is lost."""
+    """Convert a file; say what is lost, on stderr or in JSON."""
     from d2lrec.cli.cast import SETTINGS
     from d2lrec.cli.converting import Job, convert
-    from d2lrec.cli.progress import bar
+    from d2lrec.cli.names import format_name
 
     chosen = None if settings is None else SETTINGS[settings]
     expected = load_like(like)
-    with _warnings_as_notes(), bar(f"writing {printable(target.name)}") as watched:
-        convert(Job(source, target, expected, layout, chosen, note, watched))
-
-
-@contextmanager
-def _warnings_as_notes() -> Iterator[None]:
-    with warnings.catch_warnings(record=True) as caught:
+    notes: list[str] = []  # said if it is done: what fails loses nothing
+    with warnings.catch_warnings(record=True) as caught, bar() as shown:
         warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        note(str(warning.message))
-
-
-def note(text: str) -> None:
-    """Say something on stderr that is no error."""
-    click.echo(f"note: {printable(text)}", err=True)
+        convert(Job(source, target, expected, layout, chosen, notes.append, shown))
+    notes += [str(warning.message) for warning in caught]
+    if as_json:
+        written = {"source": str(source), "target": str(target)}
+        about_it = {"format": format_name(target), "bytes": target.stat().st_size}
+        print_json({**written, **about_it, "notes": notes})
+        return
+    for note in notes:
+        click.echo(f"note: {printable(note)}", err=True)
 
 
 def print_json(value: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,14 @@ import numpy as np
 
 from d2lrec.cli.flat import Flat, flatten
 from d2lrec.cli.names import is_tensor_file
+from d2lrec.cli.progress import Bar
 from d2lrec.errors import RecorderError
 from d2lrec.inspection.arrays import Array, pieces
 from d2lrec.inspection.opening import opened, structure_from
 from d2lrec.inspection.tensor_info import plain
 from d2lrec.inspection.view import printable
 from d2lrec.paths import about
-from d2lrec.record import Float32, TensorData
+from d2lrec.record import Float32
 
 _NEEDS_LIKE = (
     "bincode stores no names: --like package.module:Class, or --like with a structure "
@@ -33,7 +34,8 @@ class Difference:
 
     Attributes:
         name: The name, dots between its parts.
-        kind: `values`, `shape`, `only in A`, `only in B`, or `value` of no tensor.
+        kind: `values`, `shape`, `only in A`, `only in B`, or `value` if one of them is
+            no tensor.
         a: What A has: dtype and shape, or the value; None if nothing.
         b: What B has.
         count: How many numbers differ.
@@ -93,26 +95,44 @@ class Comparison:
         return {"same": self.same, "different": len(found), "differences": found}
 
 
-def compare(a: Path, b: Path, like: Any = None, tolerance: float = 0.0) -> Comparison:
-    """Compare the tensors and values of two files; ids and metadata do not count.
+def compare(
+    a: Path,
+    b: Path,
+    like: Any = None,
+    tolerance: float = 0.0,
+    bar: Bar | None = None,
+) -> Comparison:
+    """Compare the tensors and values of two files.
+
+    Ids and metadata do not count, nor do constants, which are None in one release of
+    Burn and missing in another. Empty lists and dicts count, and an enum's variant.
+    (Rust's unit struct is an empty list in MessagePack and None in JSON.)
 
     Args:
         a: One file: a record, safetensors or torch's.
         b: The other.
         like: What bincode needs: see `describe`.
         tolerance: Up to which difference two numbers are the same.
+        bar: Shows how far it is.
 
     Raises:
-        RecorderError: One of them cannot be read.
+        RecorderError: One of them cannot be read, or its checksum is wrong.
     """
-    result = Comparison()
+    result, bar = Comparison(), bar or Bar()
     with ExitStack() as stack:
+        bar.read(a, b)
         one, other = (_read(path, like, stack) for path in (a, b))
-        for name in dict.fromkeys((*one.tensors, *other.tensors)):
-            found = _tensor(name, one, other, tolerance)
-            _add(result, found)
+        followed = bar.follow([one.tensors, other.tensors], "comparing")
+        one, other = (
+            flat._replace(tensors=tensors)
+            for flat, tensors in zip((one, other), followed, strict=True)
+        )
+        names = dict.fromkeys((*one.tensors, *other.tensors))
+        for name in names:
+            _add(result, _tensor(name, one, other, tolerance))
         for name in dict.fromkeys((*one.values, *other.values)):
-            _add(result, _value(name, one.values, other.values, tolerance))
+            if name not in names:
+                _add(result, _value(name, one.values, other.values, tolerance))
     return result
 
 
@@ -133,15 +153,19 @@ def _read(path: Path, like: Any, stack: ExitStack) -> Flat:
     file = stack.enter_context(opened(path, typed=structure is not None))
     if file.codec.typed and structure is None:
         raise RecorderError(_NEEDS_LIKE, file=path)
-    return flatten(file.decode(structure)["item"])
+    tree = file.decode(structure)
+    if file.has_checksum(tree):
+        file.codec.check(file.source)
+    return flatten(tree["item"])
 
 
 def _tensor(name: str, a: Flat, b: Flat, tolerance: float) -> Difference | None:
     one, other = a.tensors.get(name), b.tensors.get(name)
+    texts = _text(name, a), _text(name, b)
+    if None in texts:
+        return Difference(name, f"only in {'B' if texts[0] is None else 'A'}", *texts)
     if one is None or other is None:
-        side = "A" if other is None else "B"
-        return Difference(name, f"only in {side}", _kind(one), _kind(other))
-    texts = _kind(one), _kind(other)
+        return Difference(name, "value", *texts)
     if one.shape != other.shape:
         return Difference(name, "shape", *texts)
     found = Difference(name, "values", *texts, total=math.prod(one.shape))
@@ -172,10 +196,12 @@ def _apart(x: Array, y: Array) -> Array:
 def _value(
     name: str, a: dict[str, Any], b: dict[str, Any], tolerance: float
 ) -> Difference | None:
-    one, other = (repr(x[name]) if name in x else None for x in (a, b))
+    one, other = (_shown(x[name]) if name in x else None for x in (a, b))
     if one is None or other is None:
         return Difference(name, f"only in {'B' if one is None else 'A'}", one, other)
     if one == other or _is_close(a[name], b[name], tolerance):
+        return None
+    if _have_a_constant_in_common(a[name], b[name]):
         return None
     return Difference(name, "value", one, other)
 
@@ -189,8 +215,21 @@ def _is_close(one: Any, other: Any, tolerance: float) -> bool:
     return bool(one == other or abs(one - other) <= tolerance)
 
 
-def _kind(tensor: TensorData | None) -> str | None:
-    return None if tensor is None else f"{tensor.dtype} {list(tensor.shape)}"
+def _have_a_constant_in_common(one: Any, other: Any) -> bool:
+    """Whether these are one struct of constants, in two releases, and no variants."""
+    both = isinstance(one, Mapping) and isinstance(other, Mapping)
+    return both and bool(one.keys() & other.keys())
+
+
+def _text(name: str, flat: Flat) -> str | None:
+    tensor = flat.tensors.get(name)
+    if tensor is not None:
+        return f"{tensor.dtype} {list(tensor.shape)}"
+    return _shown(flat.values[name]) if name in flat.values else None
+
+
+def _shown(value: Any) -> str:
+    return repr(dict(value) if isinstance(value, Mapping) else value)
 
 
 def report(found: Comparison, a: Path, b: Path) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Trees and flat dicts: `hidden.weight` is the weight in hidden.
 
 safetensors and state dicts have flat names; a record is a tree. Numbers among the names
-are the indices of a list.
+are the indices of a list. What holds no tensor has no name there, an empty list or an
+enum's variant without a value, `{"Tanh": None}`; a record without it is one that Burn
+refuses.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from typing import Any, NamedTuple
 
 from d2lrec.errors import RecorderError, join
 from d2lrec.ids import new_id
-from d2lrec.record import Param, Record, TensorData, children
+from d2lrec.record import Param, Record, TensorData, Unit, children
 from d2lrec.structure import PARAM, Enum, Map, Option, Struct, Structure, Tuple, Vec
+
+_GONE = object()  # stands where nothing is
 
 
 class Flat(NamedTuple):
@@ -21,7 +25,9 @@ class Flat(NamedTuple):
     Attributes:
         tensors: The tensors by their names.
         ids: The ids of those that are parameters.
-        values: Everything else but None.
+        values: Everything else: numbers, strings, empty lists and dicts, dicts of
+            nothing but constants, and a None that has a place in a list. Another None
+            tells nothing.
     """
 
     tensors: dict[str, TensorData]
@@ -35,18 +41,23 @@ def flatten(tree: Any) -> Flat:
     Raises:
         RecorderError: Two of them would have one name.
 
-    >>> flatten(Record(epoch=3, best=None, history=[0.5])).values
-    {'epoch': 3, 'history.0': 0.5}
+    >>> flatten(Record(epoch=3, best=None, history=[0.5], more=[])).values
+    {'epoch': 3, 'history.0': 0.5, 'more': []}
     """
     flat = Flat({}, {}, {})
     _flatten(tree, (), flat)
     return flat
 
 
-def _flatten(tree: Any, path: tuple[str | int, ...], flat: Flat) -> None:
-    if isinstance(tree, Mapping | list | tuple):
+def _flatten(
+    tree: Any, path: tuple[str | int, ...], flat: Flat, in_list: bool = False
+) -> None:
+    if _is_constant(tree) and not in_list:
+        return
+    if isinstance(tree, Mapping | list | tuple) and not _is_bare(tree):
+        is_list = not isinstance(tree, Mapping)
         for key, below in children(tree):
-            _flatten(below, (*path, key), flat)
+            _flatten(below, (*path, key), flat, is_list)
         return
     name = join(path) or "item"
     if name in flat.tensors or name in flat.values:
@@ -57,8 +68,21 @@ def _flatten(tree: Any, path: tuple[str | int, ...], flat: Flat) -> None:
         tree = tree.tensor
     if isinstance(tree, TensorData):
         flat.tensors[name] = tree
-    elif tree is not None:
+    else:
         flat.values[name] = tree
+
+
+def _is_bare(tree: Any) -> bool:
+    """Whether there is nothing below whose name would tell of a list or a dict."""
+    below = tree.values() if isinstance(tree, Mapping) else tree
+    return all(map(_is_constant, below))
+
+
+def _is_constant(tree: Any) -> bool:
+    """Whether this is a constant, or an array of them as older Burn had it."""
+    if isinstance(tree, list | tuple):
+        return bool(tree) and all(map(_is_constant, tree))
+    return tree is None or isinstance(tree, Unit)
 
 
 def over_tensors(
@@ -152,6 +176,8 @@ def _with_ids(
             for key, value in children(tree)
         ]
         return Record(below) if isinstance(tree, Mapping) else [x for _, x in below]
+    if tree is None:
+        return None
     known = (ids or {}).get(join(path))
     is_param = known is not None or ids is None if kind is None else kind == PARAM
     return Param(known or new_id(), tree) if is_param else tree
@@ -170,3 +196,51 @@ def _below(kind: Structure | None, key: str | int) -> Structure | None:
     if isinstance(kind, Tuple) and isinstance(key, int) and key < len(kind.items):
         return kind.items[key]
     return None
+
+
+def with_empty(tree: Any, structure: Structure | None) -> Any:
+    """Put back the empty lists that a structure has where a tree has nothing.
+
+    A `Vec` or `Map` without a tensor was empty. What else has no tensor stays missing:
+    a parameter, a number, a variant.
+
+    >>> with_empty({}, Struct(layers=Vec(PARAM), scale=PARAM))
+    layers  []
+    """
+    return tree if structure is None else _with_empty(tree, structure)
+
+
+def _with_empty(tree: Any, kind: Structure) -> Any:
+    if isinstance(kind, Option):  # nothing is None there
+        return tree if tree is _GONE else _with_empty(tree, kind.some)
+    if isinstance(kind, Vec | Tuple):
+        return _list_with_empty(tree, kind)
+    if tree is _GONE and isinstance(kind, Map | Struct):
+        tree = Record()
+    if not isinstance(tree, Mapping):
+        return tree
+    names = [name for name, _ in kind.fields] if isinstance(kind, Struct) else []
+    below = {}
+    for name in dict.fromkeys((*tree, *names)):
+        value, known = tree.get(name, _GONE), _below(kind, name)
+        below[name] = value if known is None else _with_empty(value, known)
+    return Record((name, value) for name, value in below.items() if value is not _GONE)
+
+
+def _list_with_empty(tree: Any, kind: Vec | Tuple) -> Any:
+    if tree is _GONE or (isinstance(tree, Mapping) and not tree):
+        tree = []
+    if isinstance(kind, Tuple) and isinstance(tree, Mapping | list):
+        # As many as it has; those of no tensor may be any.
+        have = {str(key): value for key, value in children(tree)}
+        indices = range(len(kind.items))
+        if have.keys() <= set(map(str, indices)):
+            tree = [have.get(str(index), _GONE) for index in indices]
+    if not isinstance(tree, list):
+        return tree
+    below = []
+    for index, value in enumerate(tree):
+        known = _below(kind, index)
+        found = value if known is None else _with_empty(value, known)
+        below.append(None if found is _GONE else found)
+    return below

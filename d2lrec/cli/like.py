@@ -45,7 +45,8 @@ def load_like(text: str | None) -> Any:
         for part in name.split("."):
             found = getattr(found, part)
         return found() if callable(found) else found
-    except Exception as error:  # the user's own code may raise anything
+    # The user's own code may raise anything, and sys.exit is no way out of ours.
+    except (Exception, SystemExit) as error:
         what = f"--like {text}: {type(error).__name__}: {error}."
         raise RecorderError(what.replace("\n", " ")) from error
     finally:

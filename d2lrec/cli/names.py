@@ -27,6 +27,17 @@ def recorder_name(path: Path) -> str | None:
     return next((x for e, x in RECORDS.items() if name.endswith(f".{e}")), None)
 
 
+def format_name(path: Path) -> str | None:
+    """Return what a file's name says that it is: a recorder, safetensors, or torch.
+
+    >>> format_name(Path("mlp.bin")), format_name(Path("mlp.pth"))
+    ('BinFileRecorder', 'torch')
+    """
+    if is_tensor_file(path):
+        return "safetensors" if path.suffix.lower() == SAFETENSORS else "torch"
+    return recorder_name(path)
+
+
 def is_record(path: Path) -> bool:
     """Whether a file's name is that of a record."""
     return recorder_name(path) is not None

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any
 
 from d2lrec.cli.flat import flatten, over_tensors
 from d2lrec.errors import Path
+from d2lrec.inspection.view import printable
 from d2lrec.payload import Buffer, Payload
 from d2lrec.record import TensorData
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 # Less than this is done before a bar could be read.
 _LONG = 64 << 20
@@ -41,33 +47,69 @@ class _Counted:
         self.advance(len(memory))
 
 
-@contextmanager
-def bar(what: str) -> Iterator[Callable[[Any], Any]]:
-    """Show a bar while the tensors of a tree are written.
+class Bar:
+    """What long work shows of itself: a bar on a terminal, elsewhere nothing.
 
-    Yields:
-        A function that takes the tree and returns the one to be written.
+    It shows one thing at a time: what begins ends what was before.
+
+    Args:
+        terminal: Whether there is a terminal to show it on.
     """
-    if not sys.stderr.isatty():
-        yield lambda tree: tree
-        return
-    from rich.console import Console
-    from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    def __init__(self, terminal: bool = False) -> None:
+        self._terminal = terminal
+        self._progress: Progress | None = None
 
-        def watched(tree: Any) -> Any:
-            """Have the bar follow a tree, if it is a large one."""
-            total = sum(x.bytes.nbytes for x in flatten(tree).tensors.values())
-            if total < _LONG:
-                return tree
-            task = progress.add_task(what, total=total)
+    def read(self, *files: File) -> None:
+        """Show that files are being read, without knowing how far that is."""
+        sizes = [os.path.getsize(file) for file in files if os.path.isfile(file)]
+        names = " and ".join(printable(file.name) for file in files)
+        self.wait(f"reading {names}", sum(sizes))
 
-            def counted(tensor: TensorData, _: Path) -> TensorData:
-                """Have the bar follow one tensor."""
-                payload = _Counted(tensor.bytes, lambda n: progress.advance(task, n))
-                return TensorData(payload, tensor.shape, tensor.dtype)
+    def wait(self, what: str, nbytes: int) -> None:
+        """Show what goes on, without knowing how far it is."""
+        self._begin(what, nbytes, None)
 
-            return over_tensors(tree, counted)
+    def follow(self, tree: Any, what: str) -> Any:
+        """Return a tree whose tensors move the bar when they are read."""
+        if not self._terminal:
+            return tree
+        sizes = [x.bytes.nbytes for x in flatten(tree).tensors.values()]
+        task = self._begin(what, sum(sizes), sum(sizes))
+        if task is None or self._progress is None:
+            return tree
+        progress = self._progress
 
-        yield watched
+        def counted(tensor: TensorData, _: Path) -> TensorData:
+            """Have the bar follow one tensor."""
+            payload = _Counted(tensor.bytes, lambda n: progress.advance(task, n))
+            return TensorData(payload, tensor.shape, tensor.dtype)
+
+        return over_tensors(tree, counted)
+
+    def close(self) -> None:
+        """Take away what is shown."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _begin(self, what: str, nbytes: int, total: int | None) -> TaskID | None:
+        self.close()
+        if not self._terminal or nbytes < _LONG:
+            return None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._progress = Progress(console=Console(stderr=True), transient=True)
+        self._progress.start()
+        return self._progress.add_task(what, total=total)
+
+
+@contextmanager
+def bar() -> Iterator[Bar]:
+    """Show a bar while something takes long."""
+    shown = Bar(sys.stderr.isatty())
+    try:
+        yield shown
+    finally:
+        shown.close()

@@ -31,7 +31,7 @@ class Tensors(NamedTuple):
     Attributes:
         tensors: The tensors by their flat names.
         ids: Ids of parameters, where the file has them.
-        others: Names of what is no tensor.
+        others: Names of what is no tensor; metadata that others wrote as well.
         layout: Whose names and layouts the tensors have, `burn` or `pytorch`; None if
             the file does not say.
     """
@@ -69,8 +69,10 @@ def _read_safetensors(path: Path) -> Tensors:
     # safetensors sorts the names; the ids have kept the order of the record.
     known = [name for name in ids or () if name in tensors]
     tensors = {name: tensors[name] for name in dict.fromkeys([*known, *tensors])}
+    others = [f"__metadata__.{x}" for x in metadata if x not in ("format", IDS, LAYOUT)]
     layout = metadata.get(LAYOUT)
-    return Tensors(tensors, ids, [], layout if layout in ("burn", "pytorch") else None)
+    known_layout = layout if layout in ("burn", "pytorch") else None
+    return Tensors(tensors, ids, others, known_layout)
 
 
 def _ids(text: str) -> dict[str, str]:
