@@ -8,7 +8,7 @@ import torch
 from torch import nn, optim
 from torch.optim import lr_scheduler
 
-from d2lrec.errors import Unrecordable
+from d2lrec.errors import RecorderError, Unrecordable
 from d2lrec.loading import load_module
 from d2lrec.optimizers import load_optimizer, optimizer_structure, record_optimizer
 from d2lrec.places import places, record_module
@@ -87,7 +87,7 @@ def into_record(item: Stateful, net: nn.Module | None = None) -> Any:
         return record_optimizer(item, _given(net))
     if isinstance(item, lr_scheduler.LRScheduler):
         return record_scheduler(item)
-    if isinstance(item, Recordable):
+    if isinstance(item, Recordable) and not isinstance(item, type):
         return item.into_record()
     raise Unrecordable(_neither(item))
 
@@ -104,6 +104,9 @@ def load_record(
 ) -> Anything:
     """Load a record into a module, an optimizer or a scheduler: all of it, or nothing.
 
+    Where numbers become infinity or zero in the item's dtype, a `PrecisionWarning` says
+    so; made an error, it comes after the loading.
+
     Args:
         item: What to load into, in place. A module on the meta device gets its memory
             here.
@@ -113,8 +116,8 @@ def load_record(
         device: Where a module is to be afterwards; None leaves it where it is.
         only: With a module, which parameters to load: see `plan_load`.
         rename: With a module, from the record's paths to the module's: see `plan_load`.
-        strict: Whether a parameter that only one side has is an error. If not, it is
-            passed over; `plan_load` tells which those are.
+        strict: With a module, whether a parameter that only one side has is an error.
+            If not, it is passed over; `plan_load` tells which those are.
 
     Returns:
         The item. A module's parameters keep the record's ids.
@@ -123,7 +126,7 @@ def load_record(
         RecordMismatch: The record does not fit; all differences are listed, and the
             item is what it was.
         RecorderError: The file failed while its numbers were read; the message says
-            whether the module was changed.
+            whether the module was changed. Or an argument is not for this item.
 
     >>> net, twin = nn.Linear(2, 3), nn.Linear(2, 3)
     >>> bool((load_record(twin, into_record(net)).weight == net.weight).all())
@@ -133,11 +136,14 @@ def load_record(
         load_module(
             item, record, device=device, only=only, rename=rename, strict=strict
         )
-    elif isinstance(item, optim.Optimizer):
+        return item
+    lenient = None if strict else True
+    _check_options(item, device=device, only=only, rename=rename, strict=lenient)
+    if isinstance(item, optim.Optimizer):
         load_optimizer(item, record, _given(net))
     elif isinstance(item, lr_scheduler.LRScheduler):
         load_scheduler(item, record)
-    elif isinstance(item, Recordable):
+    elif isinstance(item, Recordable) and not isinstance(item, type):
         item.load_record(record)
     else:
         raise Unrecordable(_neither(item))
@@ -168,7 +174,24 @@ def _given(net: nn.Module | None) -> nn.Module:
     return net
 
 
+def _check_options(item: Any, **options: Any) -> None:
+    """Refuse what only a module is loaded with."""
+    given = [f"{name}=" for name, value in options.items() if value is not None]
+    if given:
+        what = f"{', '.join(given)} given for a {type(item).__name__}, which takes a"
+        advice = "Leave that out: it is for modules. Nothing was loaded."
+        raise RecorderError(f"{what} record as a whole. {advice}")
+
+
+def no_instance(kind: type) -> str:
+    """Say that a class was given, as in `load("net", like=nn.Linear)`."""
+    what = f"the class {kind.__name__} found, an object expected."
+    return f"{what} Pass an instance of it: {kind.__name__}(...)."
+
+
 def _neither(item: Any) -> str:
+    if isinstance(item, type):
+        return no_instance(item)
     kind = type(item).__name__
     what = f"a {kind} found; a module, an optimizer, a scheduler, or an object"
     return f"{what} with into_record and load_record of its own expected."

@@ -10,6 +10,7 @@ from torch import nn
 
 from d2lrec.conversion import load_record
 from d2lrec.errors import RecorderError
+from d2lrec.items import loaded
 from d2lrec.paths import StrPath
 from d2lrec.recorders import DefaultFileRecorder
 from d2lrec.selection import Renaming, Selection
@@ -53,6 +54,9 @@ def load_file(
 ) -> Module:
     """Load a file into a module, in place: all of it, or nothing.
 
+    Where numbers become infinity or zero in the module's dtype, a `PrecisionWarning`
+    says so; made an error, it comes after the loading.
+
     Args:
         module: The module to load into.
         path: The file, with or without the extension.
@@ -78,14 +82,14 @@ def load_file(
     """
     like = module if _instance(recorder).codec.typed else None
     with recorder.open(path, like) as record:
-        unread = Unread(record, recorder.settings)
+        # A module's tensors are read to where they belong.
+        wrap = Unread if isinstance(module, nn.Module) else loaded
+        found = wrap(record, recorder.settings)
         load_record(
-            module, unread, device=device, only=only, rename=rename, strict=strict
+            module, found, device=device, only=only, rename=rename, strict=strict
         )
-        del (
-            record,
-            unread,
-        )  # before the garbage collector, paused here, would walk all of it
+        # Before the garbage collector, which is paused here, would walk all of it.
+        del record, found
     return module
 
 

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from d2lrec.places import Place
-from d2lrec.record import Param, TensorData
+from d2lrec.record import Float32, Param, TensorData
 from d2lrec.scratch import Scratch
 from d2lrec.stored import StoredTensor
 from d2lrec.tensors import convert, is_plain, memory_of
 
-# A path, the place in the module, what the record has for it, and where in memory its
-# bytes go as they are; 0 if they have to be converted.
-Step = tuple[str, Place, Any, int]
+# A path, the place in the module, what the record has for it, and whether its bytes go
+# there as they are; if not, they have to be converted.
+Step = tuple[str, Place, Any, bool]
+
+# A path, how many numbers, in which dtype, and how many became infinity and zero.
+Loss = tuple[str, int, torch.dtype, tuple[int, int]]
 
 
-def start_of(data: TensorData, target: Tensor, exact: Mapping[str, torch.dtype]) -> int:
-    """Return where in memory the bytes of a file can go as they are, or 0.
+def is_exact(
+    data: TensorData, target: Tensor, exact: Mapping[str, torch.dtype]
+) -> bool:
+    """Whether the bytes of a file can go to a tensor's memory as they are.
 
     Not if the numbers have to be converted, checked or put in another order.
 
@@ -30,14 +36,14 @@ def start_of(data: TensorData, target: Tensor, exact: Mapping[str, torch.dtype])
         exact: The dtypes whose bytes need neither, by Burn's names.
     """
     if target.dtype is not exact.get(data.dtype) or target.is_nested:
-        return 0
+        return False
     if target.layout is not torch.strided or not target.is_contiguous():
-        return 0
+        return False
     if data.shape != target.shape or not target.is_cpu or _is_frozen(target):
-        return 0
+        return False
     # A negated view's memory has the opposite numbers; a tensor that wraps another
     # has none.
-    return 0 if target.is_neg() else target.data_ptr()
+    return not target.is_neg() and target.data_ptr() != 0
 
 
 def difference(tensor: Any, target: Tensor) -> tuple[str, str] | None:
@@ -46,7 +52,8 @@ def difference(tensor: Any, target: Tensor) -> tuple[str, str] | None:
         if not is_plain(tensor):
             return "a sparse, nested or quantized tensor", "a tensor"
     elif not isinstance(tensor, StoredTensor):
-        return repr(tensor), "a tensor"
+        is_single = isinstance(tensor, Float32 | np.float32)
+        return f"{tensor:.8g}" if is_single else repr(tensor), "a tensor"
     if not _is_writable(target):
         return "a tensor", _READ_ONLY
     if tensor.shape != target.shape:
@@ -98,10 +105,10 @@ def untied(steps: Sequence[Step]) -> list[str]:
 
 def _bits(step: Step) -> bytes:
     """Return the bytes that the whole source of a place would hold."""
-    _, place, record, start = step
+    _, place, record, exact = step
     source = torch.zeros_like(place.source, device="cpu")
     target = place.of(source)
-    if start:
+    if exact:
         tensor = record.tensor if isinstance(record, Param) else record
         tensor.bytes.read_into(memory_of(target))
     else:

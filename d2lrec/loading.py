@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from d2lrec.errors import RecorderError, RecordMismatch
-from d2lrec.fitting import copy_into
+from d2lrec.fitting import Loss, copy_into
 from d2lrec.matching import LoadPlan, advice, plan_load
 from d2lrec.payload import Payload
 from d2lrec.places import IDS, leaves, places
@@ -56,7 +56,8 @@ def load_module(
             _stage(plan)
         losses = _load(plan)
     except BaseException:
-        _swap(swapped)
+        if swapped:
+            _swap(module, swapped)
         raise
     if device is not None:
         module.to(device)
@@ -86,7 +87,7 @@ def _stage(plan: LoadPlan) -> None:
             what = f"{path}: the integer {misfit} in the record, "
             misfits.append(f"{what}{place.tensor.dtype} in the module")
         value = Param(record.id, tensor) if isinstance(record, Param) else tensor
-        plan.steps[index] = (path, place, value, 0)
+        plan.steps[index] = (path, place, value, False)
     if misfits:
         raise RecordMismatch("integers do not fit; nothing was loaded:", misfits)
 
@@ -101,10 +102,6 @@ def _start(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-# A path, how many numbers, in which dtype, and how many became infinity and zero.
-Loss = tuple[str, int, torch.dtype, tuple[int, int]]
-
-
 def _load(plan: LoadPlan) -> list[Loss]:
     """Write the numbers; only a failing device can stop this."""
     reads: list[tuple[Payload, memoryview]] = []
@@ -113,10 +110,10 @@ def _load(plan: LoadPlan) -> list[Loss]:
     scratch = Scratch()
     with torch.no_grad():
         try:
-            for path, place, record, start in plan.steps:
+            for path, place, record, exact in plan.steps:
                 tensor = record.tensor if isinstance(record, Param) else record
                 target = place.tensor
-                if not start:
+                if not exact:
                     lost = copy_into(target, record, scratch)
                     dtypes = tensor.dtype, target.dtype
                     narrow = min(dtypes, key=lambda dtype: dtype.itemsize)
@@ -127,11 +124,15 @@ def _load(plan: LoadPlan) -> list[Loss]:
                 if known is None:
                     reads.append((tensor.bytes, memory_of(target)))
                 else:  # in less than half the time of a view and a copy
-                    ctypes.memmove(start, known, len(known))
+                    ctypes.memmove(target.data_ptr(), known, len(known))
             read_all(reads)
-        except RecorderError as error:
+        except (RecorderError, RuntimeError) as error:
             places = ", ".join(plan.loaded)
-            error.message += f" Some of these are already changed: {places}."
+            changed = f" Some of these are already changed: {places}."
+            if isinstance(error, RuntimeError):  # a tensor that is not written so
+                what = f"PyTorch refuses to write to a tensor: {error}."
+                raise RecorderError(what + changed) from error
+            error.message += changed
             raise
         finally:
             torch.autograd.graph.increment_version(filled)
@@ -179,16 +180,25 @@ def _materialize(
         if isinstance(tensor, nn.Parameter):
             real = nn.Parameter(real, requires_grad=tensor.requires_grad)
         pairs.append((tensor, real))
-    _swap(pairs)
+    _swap(module, pairs)
     return pairs
 
 
-def _swap(pairs: list[tuple[Tensor, Tensor]]) -> None:
+def _swap(module: nn.Module, pairs: list[tuple[Tensor, Tensor]]) -> None:
     """Exchange what two tensors are, so that whoever holds one sees the other."""
-    for done, (one, other) in enumerate(pairs):
-        try:
+    recurrent = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
+    for part in recurrent:  # as their own _apply does: weak references forbid it
+        part._flat_weight_refs = []
+    done = 0
+    try:
+        for one, other in pairs:
             torch.utils.swap_tensors(one, other)  # type: ignore[no-untyped-call]
-        except RuntimeError as error:  # autograd or a weak reference holds it
-            _swap(pairs[:done])
-            what = f"a meta tensor cannot be given memory: {error}."
-            raise RecorderError(f"{what} Nothing was loaded.") from None
+            done += 1
+    except RuntimeError as error:  # autograd or a weak reference holds it
+        for one, other in pairs[:done]:
+            torch.utils.swap_tensors(one, other)  # type: ignore[no-untyped-call]
+        what = f"a meta tensor cannot be given memory: {error}."
+        raise RecorderError(f"{what} Nothing was loaded.") from None
+    finally:
+        for part in recurrent:
+            part._init_flat_weights()

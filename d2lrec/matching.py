@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from d2lrec.fitting import Step, difference, start_of, untied
+from d2lrec.errors import RecordMismatch
+from d2lrec.fitting import Step, difference, is_exact, untied
 from d2lrec.places import Place, places
 from d2lrec.precision import FullPrecisionSettings, Settings
 from d2lrec.record import Param, TensorData, children
@@ -21,6 +22,7 @@ from d2lrec.selection import (
     selection,
 )
 from d2lrec.stored import StoredTensor, Unread, exact_dtypes
+from d2lrec.structure import ACTIVATION
 
 
 @dataclass(repr=False)
@@ -32,7 +34,8 @@ class LoadPlan:
         missing: Paths that the module has and the record lacks.
         unused: Paths of tensors that the record has and the module lacks.
         mismatched: Lines that say where the two have something else, and what.
-        steps: What `load_record` then does, place by place.
+        steps: What `load_record` then does, place by place; only as long as the module
+            stays what it is.
 
     >>> from d2lrec import into_record
     >>> record = into_record(nn.Linear(2, 3))
@@ -88,6 +91,9 @@ def plan_load(
     Returns:
         What would be loaded, what is missing, unused, or of another shape or kind.
         Shapes are in Burn's layout: a Linear's weight is `[in, out]`.
+
+    Raises:
+        RecordMismatch: `rename` makes two paths one, or a struct of a tensor.
 
     >>> from d2lrec import into_record
     >>> plan = plan_load(nn.Linear(2, 3), into_record(nn.Linear(2, 4, bias=False)))
@@ -149,11 +155,23 @@ class _Matcher:
             elif below is None:  # a constant; a tensor there is unused
                 self.selected(path)
                 self.unused(value, path + ".")
+            elif below.structure is ACTIVATION:
+                self.variant(below, value, path)
             else:
                 self.match(below, value, path + ".")
         if found.keys() != expected.keys():
             for key in [key for key in found if key not in expected]:
                 self.unused(found[key], prefix + key + ".")
+
+    def variant(self, tree: Any, record: Any, path: str) -> None:
+        """Match an activation, which is a name and no numbers, with the record's."""
+        (expected,) = tree
+        found = list(record) if isinstance(record, Mapping) else []
+        if found and expected not in found and self.selected(path):
+            what = f"{path}: {', '.join(map(str, found))} in the record"
+            self.plan.mismatched.append(f"{what}, {expected} in the module")
+        else:  # a record from before Burn 0.20 has nothing there
+            self.match(tree, record, path + ".")
 
     def unused(self, record: Any, prefix: str) -> None:
         """Note the tensors that the record has and the module lacks."""
@@ -170,9 +188,8 @@ class _Matcher:
             return
         tensor = record.tensor if isinstance(record, Param) else record
         if isinstance(tensor, TensorData):
-            start = start_of(tensor, place.tensor, self.exact)
-            if start:
-                self.plan.steps.append((path, place, record, start))
+            if is_exact(tensor, place.tensor, self.exact):
+                self.plan.steps.append((path, place, record, True))
                 return
             tensor = StoredTensor(tensor, self.settings, (path,))
             record = Param(record.id, tensor) if isinstance(record, Param) else tensor
@@ -186,14 +203,19 @@ class _Matcher:
             what = f"{path or 'the record'}: {found} in the record"
             self.plan.mismatched.append(f"{what}, {expected} in the module")
         else:
-            self.plan.steps.append((path, place, record, 0))
+            self.plan.steps.append((path, place, record, False))
 
 
 def _fields(tree: Any) -> Mapping[str, Any]:
     """Return what is below a node by its name; nothing below a leaf."""
     if isinstance(tree, Mapping) and {str}.issuperset(map(type, tree)):
         return tree
-    return {str(key): below for key, below in children(tree)}
+    pairs = list(children(tree))
+    fields = {str(key): below for key, below in pairs}
+    if len(fields) < len(pairs):
+        names = ", ".join(repr(key) for key, _ in pairs)
+        raise RecordMismatch("two keys of a dict have one name:", [names])
+    return fields
 
 
 def flat(tree: Any) -> dict[tuple[str, ...], Any]:

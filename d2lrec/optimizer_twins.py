@@ -84,7 +84,21 @@ def _adagrad_to_torch(record: Any, group: State) -> State:
 
 def _adagrad_fresh(parameter: Tensor, group: State) -> State:
     start = group["initial_accumulator_value"]
-    return {"step": torch.tensor(0.0), "sum": torch.full_like(parameter, start)}
+    step = step_tensor(0, parameter, group)
+    return {"step": step, "sum": torch.full_like(parameter, start)}
+
+
+def step_tensor(count: int, parameter: Tensor, group: State) -> Tensor:
+    """Return a count of steps as PyTorch's `load_state_dict` makes it.
+
+    >>> step_tensor(3, torch.zeros(1, dtype=torch.float16), {"fused": True})
+    tensor(3.)
+    """
+    steps = float(count)
+    if group.get("capturable") or group.get("fused"):  # the device itself counts
+        return torch.tensor(steps, dtype=torch.float32, device=parameter.device)
+    is_double = torch.get_default_dtype() == torch.float64
+    return torch.tensor(steps, dtype=torch.float64 if is_double else torch.float32)
 
 
 def _rmsprop_to_burn(state: State, group: State) -> State:

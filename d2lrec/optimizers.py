@@ -14,15 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-from d2lrec.errors import RecordMismatch, Unrecordable, join
-from d2lrec.fitting import copy_into
+from d2lrec.errors import RecorderError, RecordMismatch, Unrecordable, join
+from d2lrec.fitting import Loss, copy_into
 from d2lrec.matching import flat
-from d2lrec.optimizer_twins import State, twin_of
+from d2lrec.optimizer_twins import State, step_tensor, twin_of
 from d2lrec.places import Place, module_places
 from d2lrec.record import Record, short
 from d2lrec.scratch import Scratch
 from d2lrec.stored import StoredTensor
 from d2lrec.structure import Enum, Map, Structure
+from d2lrec.tensors import warn_of_loss
 
 RANKS = 9  # Rank0 to Rank8
 
@@ -94,12 +95,17 @@ def load_optimizer(
     Raises:
         RecordMismatch: The record is of another optimizer or of another net; all
             differences are listed, and nothing was loaded.
+        RecorderError: The optimizer's parameters are on the device meta.
+
+    Warns:
+        PrecisionWarning: Numbers became infinity or zero in the net's dtype.
     """
     if not isinstance(record, Mapping):
         what = "an optimizer's record is a map:"
         raise RecordMismatch(what, [f"found {short(record)}"])
+    _check_memory(optimizer)
     left = dict(record)
-    states, differences = _states(optimizer, left, net)
+    states, differences, losses = _states(optimizer, left, net)
     if left:
         differences += [f"{key}: the net has no parameter of this id" for key in left]
         differences += ["(load the net's own record first: it has the ids)"]
@@ -113,20 +119,32 @@ def load_optimizer(
             optimizer.state.pop(parameter, None)
             if state:
                 optimizer.state[parameter] = state
+    for path, count, dtype, lost in losses:  # last: a warning may be an error
+        warn_of_loss(*lost, count, dtype, [path])
     return optimizer
+
+
+def _check_memory(optimizer: optim.Optimizer) -> None:
+    """Refuse a net on the meta device: its moments would be lost in silence."""
+    groups = optimizer.param_groups
+    if any(parameter.is_meta for group in groups for parameter in group["params"]):
+        what = "the optimizer's parameters are on the device meta, where it has no"
+        advice = "Load the net's own record first, which gives them memory."
+        raise RecorderError(f"{what} moments. {advice} Nothing was loaded.")
 
 
 def _states(
     optimizer: optim.Optimizer, left: dict[str, Any], net: nn.Module
-) -> tuple[dict[Tensor, State], list[str]]:
+) -> tuple[dict[Tensor, State], list[str], list[Loss]]:
     """Take the states of the net's parameters out of a record.
 
     Returns:
-        PyTorch's states, and a line for each that is none.
+        PyTorch's states, a line for each that is none, and what was lost on the way.
     """
     twin, groups = twin_of(optimizer), _groups(optimizer)
     states: dict[Tensor, State] = {}
     differences: list[str] = []
+    losses: list[Loss] = []
     tree, _ = module_places(net)
     leaves_of = flat(tree).items()
     found = {join(path): x for path, x in leaves_of if isinstance(x, Place)}
@@ -137,8 +155,10 @@ def _states(
         done.add(place.key)
         try:
             entry = _state_of(left.pop(place.id), place)
-            state = twin.to_torch(entry, groups[id(place.source)])
-            _merge(states.setdefault(place.source, {}), state, place)
+            group = groups[id(place.source)]
+            part = twin.to_torch(entry, group)
+            state = states.setdefault(place.source, {})
+            losses += _merge(state, part, place, group, path)
         except (KeyError, TypeError, ValueError, AttributeError):
             differences.append(f"{path}: no state of {type(optimizer).__name__}")
         except RecordMismatch as error:
@@ -147,7 +167,10 @@ def _states(
         if place.source in states and place.key not in done:
             what = "no state, which other parts of this weight have"
             differences.append(f"{path}: {what}")
-    return states, differences
+        if place.id in left:
+            del left[place.id]
+            differences.append(f"{path}: the optimizer does not hold this parameter")
+    return states, differences, losses
 
 
 def _groups(optimizer: optim.Optimizer) -> dict[int, State]:
@@ -180,15 +203,23 @@ def _state_of(entry: Any, place: Place) -> Any:
     return state
 
 
-def _merge(state: State, part: State, place: Place) -> None:
-    """Put what Burn has for one field into PyTorch's state of the whole parameter."""
+def _merge(
+    state: State, part: State, place: Place, group: State, path: str
+) -> list[Loss]:
+    """Put what Burn has for one field into PyTorch's state of the whole parameter.
+
+    Returns:
+        For each moment how many of its numbers the net's dtype could not hold.
+    """
+    losses: list[Loss] = []
     for name, value in part.items():
         if name == "step":
             if type(value) is not int or value < 0:
                 raise TypeError(name)
-            step = torch.tensor(float(value), dtype=_step_dtype())
-            if state.setdefault("step", step) != step:
-                what = f"{value} steps, another part of the parameter {state['step']:g}"
+            step = step_tensor(value, place.source, group)
+            first = state.setdefault("step", step)
+            if first is not step and first != step:
+                what = f"{value} steps, another part of the parameter {first:g}"
                 raise RecordMismatch("the parts differ:", [what])
         elif not isinstance(value, Tensor | StoredTensor):
             raise TypeError(name)
@@ -200,9 +231,7 @@ def _merge(state: State, part: State, place: Place) -> None:
             raise RecordMismatch("another shape:", [what])
         else:
             whole = state.setdefault(name, torch.zeros_like(place.source).detach())
-            copy_into(place.of(whole), value, Scratch())
-
-
-def _step_dtype() -> torch.dtype:
-    is_double = torch.get_default_dtype() == torch.float64
-    return torch.float64 if is_double else torch.float32
+            lost = copy_into(place.of(whole), value, Scratch())
+            narrow = min(value.dtype, whole.dtype, key=lambda dtype: dtype.itemsize)
+            losses.append((f"{path}.{name}", place.tensor.numel(), narrow, lost))
+    return losses

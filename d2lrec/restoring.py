@@ -22,6 +22,7 @@ from d2lrec.matching import plan_load
 from d2lrec.paths import about
 from d2lrec.places import IDS
 from d2lrec.record import Param
+from d2lrec.schedulers import rates_of, set_rates
 
 Optimizer = optim.Optimizer | None
 Scheduler = LRScheduler | None
@@ -147,7 +148,7 @@ def _put_back_on_failure(
     ids = [(x.__dict__, dict(x.__dict__.get(IDS, {}))) for x in net.modules()]
     schedule = dict(vars(scheduler)) if scheduler else {}
     moments = dict(owner.state) if owner else {}
-    rates = [group["lr"] for group in owner.param_groups] if owner else []
+    rates = rates_of(owner) if owner else []
     try:
         yield
     except BaseException:
@@ -159,8 +160,7 @@ def _put_back_on_failure(
         if owner:
             owner.state.clear()
             owner.state.update(moments)
-            for group, rate in zip(owner.param_groups, rates, strict=True):
-                group["lr"] = rate
+            set_rates(owner, rates)
         raise
 
 
@@ -181,11 +181,9 @@ def _set_rates(owner: Optimizer, scheduler: Scheduler, rates: list[float]) -> No
     if len(groups) != len(rates):
         what = f"{len(rates)} in the checkpoint, {len(groups)} in the optimizer"
         raise RecordMismatch("other parameter groups:", [what])
-    for group, rate in zip(groups, rates, strict=True):
-        old = group["lr"]
-        group["lr"] = torch.full_like(old, rate) if torch.is_tensor(old) else rate
+    set_rates(owner, rates)
     if scheduler is not None:
-        scheduler._last_lr = list(rates)
+        scheduler._last_lr = rates_of(owner)
 
 
 def _counted(net: nn.Module) -> dict[str, torch.Tensor]:

@@ -9,15 +9,18 @@ recorded; it comes from the scheduler that is loaded into.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch.optim import lr_scheduler
+from torch import Tensor
+from torch.optim import Optimizer, lr_scheduler
 
 from d2lrec.errors import RecordMismatch, Unrecordable
 from d2lrec.record import Unsigned
 from d2lrec.structure import F64, I32, U64, Structure
+
+Rate = float | Tensor
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def _exponential_to_burn(scheduler: Any) -> float:
 
 
 def _exponential_steps(record: float, scheduler: Any) -> int:
-    base, gamma = scheduler.base_lrs[0], scheduler.gamma
+    base, gamma = float(scheduler.base_lrs[0]), scheduler.gamma
     if gamma == 1:
         return 1
     steps: int = round(math.log(record / base, gamma)) + 1
@@ -145,14 +148,49 @@ def load_scheduler(
         raise RecordMismatch(f"the record is no place of a {name}:", [what])
     try:
         steps = twin.steps(record, scheduler)
-    except (ValueError, ArithmeticError):  # the logarithm of what is no rate
-        steps = -1
-    if not 0 <= steps < 2**31:
+        rates = _rates_after(steps, scheduler)
+    except (ValueError, ArithmeticError):  # the logarithm or the power of what is none
         what = f"{record!r} is no place of this schedule"
-        raise RecordMismatch(f"the record is no place of a {name}:", [what])
+        raise RecordMismatch(f"the record is no place of a {name}:", [what]) from None
     scheduler.last_epoch, scheduler._step_count = steps, steps + 1
-    rates = scheduler._get_closed_form_lr()  # type: ignore[attr-defined]
-    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
-    scheduler._last_lr = rates
+    set_rates(scheduler.optimizer, rates)
+    scheduler._last_lr = rates_of(scheduler.optimizer)
     return scheduler
+
+
+def _rates_after(steps: int, scheduler: Any) -> list[Rate]:
+    if not 0 <= steps < 2**31:
+        raise ValueError(steps)
+    now, scheduler.last_epoch = scheduler.last_epoch, steps
+    try:
+        rates: list[Rate] = scheduler._get_closed_form_lr()
+        return rates
+    finally:
+        scheduler.last_epoch = now
+
+
+def rates_of(optimizer: Optimizer) -> list[Rate]:
+    """Return the learning rate of each parameter group; of a tensor a copy.
+
+    >>> import torch
+    >>> rates_of(torch.optim.SGD([torch.zeros(1)], lr=0.5))
+    [0.5]
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    return [rate.clone() if isinstance(rate, Tensor) else rate for rate in rates]
+
+
+def set_rates(optimizer: Optimizer, rates: Sequence[Rate]) -> None:
+    """Set the learning rates as a step of a scheduler does: a tensor is filled.
+
+    >>> import torch
+    >>> rate = torch.tensor(0.1)
+    >>> set_rates(torch.optim.SGD([torch.zeros(1)], lr=rate), [0.5])
+    >>> rate
+    tensor(0.5000)
+    """
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(float(rate))
+        else:
+            group["lr"] = rate

@@ -322,6 +322,69 @@ def test_wrong_variant_of_an_enum():
         d2lrec.load_record(net, found)
 
 
+@each_file_recorder
+def test_wrong_variant_of_an_activation(recorder):
+    """Where Burn panics: "Can't parse record from a different variant"."""
+    tanh, relu = nn.RNN(3, 2), nn.RNN(3, 2, nonlinearity="relu")
+    path = golden.file("rnn", recorder().extension)  # which Burn wrote, with tanh
+    before = relu.weight_ih_l0.detach().clone()
+    found = recorder().load(path, like=relu)
+    line = "hidden_activation: Tanh in the record, Relu in the module"
+    for strict in (True, False):
+        with pytest.raises(d2lrec.RecordMismatch) as caught:
+            d2lrec.load_file(relu, path, recorder(), strict=strict)
+        assert caught.value.differences == [line]
+        with pytest.raises(d2lrec.RecordMismatch) as caught:
+            d2lrec.load_record(relu, found, strict=strict)
+        assert caught.value.differences == [line]
+    assert torch.equal(relu.weight_ih_l0, before)
+    d2lrec.load_file(tanh, path, recorder())
+    twin = nn.RNN(3, 2, nonlinearity="relu")
+    d2lrec.load_file(twin, recorder().record(relu, "relu"), recorder())
+    assert torch.equal(twin.weight_ih_l0, relu.weight_ih_l0)
+
+
+GATES = ("gate_activation", "cell_activation", "hidden_activation")
+
+
+@pytest.mark.parametrize("field", GATES)
+@pytest.mark.parametrize(
+    "other", [{"HardSigmoid": None}, {"PRelu": {"alpha": torch.ones(1)}}], ids=str
+)
+def test_an_lstm_with_another_activation(field, other):
+    """Which Burn can be built with and PyTorch cannot."""
+    net = nn.ModuleDict({"lstm": nn.LSTM(2, 3, bidirectional=True)})
+    record = d2lrec.into_record(nn.ModuleDict({"lstm": nn.LSTM(2, 3, bidirectional=1)}))
+    record["lstm"]["reverse"][field] = other
+    expected = "Sigmoid" if field == "gate_activation" else "Tanh"
+    plan = d2lrec.plan_load(net, record)
+    assert (
+        plan.mismatched
+        == plan.differences()
+        == [
+            f"lstm.reverse.{field}: {next(iter(other))} in the record, "
+            f"{expected} in the module"
+        ]
+    )
+
+
+@pytest.mark.parametrize("nothing", ["left out", None, {}])
+def test_activations_from_before_burn_had_them(nothing):
+    net, record = nn.LSTM(2, 3), d2lrec.into_record(nn.LSTM(2, 3))
+    for field in GATES:
+        if nothing == "left out":
+            del record[field]
+        else:
+            record[field] = nothing
+    assert d2lrec.plan_load(net, record).differences() == []
+    record["cell_activation"] = {"Tanh": {"more": torch.ones(1)}}
+    record["gate_activation"] = torch.ones(1)
+    assert d2lrec.plan_load(net, record).unused == [
+        "gate_activation",
+        "cell_activation.Tanh.more",
+    ]
+
+
 def test_load_into_an_uninitialized_parameter():
     with torch.device("meta"):
         twin = nn.Linear(3, 2)

@@ -1,9 +1,11 @@
 """Loading into modules: all of it or nothing, and what else must stay as it was."""
 
 import copy
+import warnings
 import weakref
 
 import golden_cases as golden
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ import d2lrec
 from d2lrec.errors import CorruptRecord, RecorderError, RecordMismatch, Unrecordable
 from d2lrec.payload import Memory
 from d2lrec.reading import FileSource
+from d2lrec.record import Float32
 
 MPK, JSON = d2lrec.NamedMpkFileRecorder(), d2lrec.PrettyJsonFileRecorder()
 each_recorder = pytest.mark.parametrize("recorder", [MPK, JSON], ids=["mpk", "json"])
@@ -160,6 +163,11 @@ def misfits():
         "scale: shape [2] in the record, [1] in the module",
     )
     yield changed(["scale"], 3.5), "scale: 3.5 in the record, a tensor in the module"
+    for single in (np.float32(1.1), Float32(np.float32(1.1))):
+        yield (
+            changed(["scale"], single),
+            "scale: 1.1 in the record, a tensor in the module",
+        )
     yield changed(["scale"], {"a": 1}), "scale: missing in the record"
     yield (
         changed(["scale"], torch.zeros(1, dtype=torch.int32)),
@@ -582,6 +590,121 @@ def test_a_meta_parameter_that_someone_refers_to():
     assert reference() is net.output.weight
 
 
+RECURRENT = {
+    "lstm": lambda: nn.LSTM(2, 3),
+    "gru": lambda: nn.GRU(2, 3),
+    "rnn": lambda: nn.RNN(2, 3),
+    "both ways": lambda: nn.LSTM(2, 3, bidirectional=True),
+    "without biases": lambda: nn.GRU(2, 3, bias=False),
+}
+
+
+class Recurrent(nn.Module):
+    """Two recurrent layers, of which the second has a weight of the first."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.blocks = nn.ModuleList([make(), make()])
+        self.blocks[1].weight_hh_l0 = self.blocks[0].weight_hh_l0
+        self.out = nn.Linear(3, 1)
+
+
+@pytest.mark.parametrize("through", ["a record", "a file"])
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_a_recurrent_layer_on_the_meta_device(kind, through):
+    """It refers weakly to its own weights, which is what PyTorch forbids here."""
+    expected = Recurrent(RECURRENT[kind])
+    net = on_meta(lambda: Recurrent(RECURRENT[kind]))
+    held = [id(p) for p in net.parameters()]
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    if through == "a record":
+        d2lrec.load_record(net, d2lrec.into_record(expected))
+    else:
+        d2lrec.load_file(net, d2lrec.save_file(expected, "net"))
+    assert [id(p) for p in net.parameters()] == held
+    assert net.blocks[1].weight_hh_l0 is net.blocks[0].weight_hh_l0
+    x = torch.randn(4, 1, 2)
+    for layer, twin in zip(net.blocks, expected.blocks, strict=True):
+        assert torch.equal(layer(x)[0], twin(x)[0])
+    net.blocks[0](x)[0].sum().backward()
+    optimizer.step()
+    assert not torch.equal(net.blocks[0](x)[0], expected.blocks[0](x)[0])
+    d2lrec.load_record(net, d2lrec.into_record(expected))
+    net.double().half().float()  # rounds, so that a layer with old weights is seen
+    expected.half().float()
+    for layer, twin in zip(net.blocks, expected.blocks, strict=True):
+        assert torch.equal(layer(x)[0], twin(x)[0])
+
+
+def test_a_recurrent_layer_alone_and_one_that_cannot_be_loaded():
+    net, expected = on_meta(lambda: nn.LSTM(2, 3)), nn.LSTM(2, 3)
+    record = d2lrec.into_record(expected)
+    reference = weakref.ref(net.bias_hh_l0)  # the last: the others are put back
+    held = [id(p) for p in net.parameters()]
+    with pytest.raises(RecorderError, match="cannot be given memory"):
+        d2lrec.load_record(net, record)
+    assert all(parameter.is_meta for parameter in net.parameters())
+    assert net(torch.ones(1, 1, 2, device="meta"))[0].is_meta  # and it still works
+    del reference
+    d2lrec.load_record(net, record)
+    assert [id(p) for p in net.parameters()] == held
+    x = torch.randn(4, 1, 2)
+    assert torch.equal(net(x)[0], expected(x)[0])
+
+
+def test_a_recurrent_layer_stays_meta_when_the_device_fails(failing_device):
+    net = on_meta(lambda: nn.ModuleList([nn.RNN(2, 2), Large()]))
+    file = d2lrec.save_file(nn.ModuleList([nn.RNN(2, 2), Large()]), "net")
+    with pytest.raises(CorruptRecord):
+        d2lrec.load_file(net, file)
+    assert all(parameter.is_meta for parameter in net.parameters())
+    assert net[0](torch.ones(1, 1, 2, device="meta"))[0].is_meta
+    real = net.to_empty(device="cpu")[0]
+    assert real(torch.ones(1, 1, 2))[0].device.type == "cpu"
+
+
+def test_parameters_that_a_function_of_the_user_replaces_meanwhile():
+    file = d2lrec.save_file(MLP(), "net")
+    net = MLP()
+
+    def only(path):
+        for parameter in net.parameters():
+            parameter.data = torch.full_like(parameter.data, 7.0)
+        return True
+
+    d2lrec.load_file(net, file, only=only)
+    expected = MPK.load(file)
+    assert torch.equal(net.hidden.bias, expected["hidden"]["bias"].tensor)
+
+
+def test_a_sparse_tensor_is_not_loaded_into():
+    file = d2lrec.save_file(nn.LayerNorm(4), "net")
+    net = nn.LayerNorm(4)
+    net.weight = nn.Parameter(torch.ones(4).to_sparse())
+    with pytest.raises(RecordMismatch, match="gamma: a tensor in the record, a read"):
+        d2lrec.load_file(net, file)
+
+
+def test_a_tensor_that_pytorch_refuses_to_write_to(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("mixed with a DTensor")
+
+    file = d2lrec.save_file(nn.Linear(2, 3), "net")
+    monkeypatch.setattr(d2lrec.loading, "copy_into", refuse)
+    with pytest.raises(RecorderError) as caught:
+        d2lrec.load_record(nn.Linear(2, 3), MPK.load(file))
+    assert str(caught.value) == (
+        "PyTorch refuses to write to a tensor: mixed with a DTensor. Some of these are "
+        "already changed: weight, bias."
+    )
+
+
+def test_two_keys_of_one_name():
+    part = d2lrec.into_record(nn.Linear(2, 3))
+    with pytest.raises(RecordMismatch, match=r"have one name:\n  '0', 0"):
+        d2lrec.load_record(nn.ModuleList([nn.Linear(2, 3)]), {"0": part, 0: part})
+
+
 class Large(nn.Module):
     """Parameters that are read by themselves, not with what stands around them."""
 
@@ -720,6 +843,27 @@ def test_files_of_burn_at_any_precision(settings, recorder):
     again = d2lrec.save_file(net, "again", recorder)
     full = golden.file("mlp", recorder.extension)
     assert again.read_bytes() == full.read_bytes()
+
+
+@each_recorder
+def test_a_32_bit_number_is_shown_as_one(recorder):
+    file = recorder.record({"weight": np.float32(1.1), "bias": torch.ones(1)}, "x")
+    with pytest.raises(RecordMismatch) as caught:
+        d2lrec.load_file(nn.Linear(1, 1), file, recorder)
+    assert caught.value.differences == [
+        "weight: 1.1 in the record, a tensor in the module"
+    ]
+
+
+def test_a_warning_made_an_error_comes_after_the_loading():
+    net = nn.Linear(2, 1).half()
+    record = {"weight": torch.full((2, 1), 1e-9), "bias": torch.ones(1)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(d2lrec.PrecisionWarning, match="weight: of 2 numbers 2"):
+            d2lrec.load_record(net, record)
+    assert net.weight.tolist() == [[0.0, 0.0]]
+    assert net.bias.tolist() == [1.0]
 
 
 def test_a_plan_says_what_would_be_loaded():

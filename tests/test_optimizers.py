@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch.optim import lr_scheduler
 
 import d2lrec
 from d2lrec import Param
+from d2lrec.optimizer_twins import step_tensor
 
 KINDS = {
     "adam": (optim.Adam, {}),
@@ -169,8 +171,19 @@ def test_only_some_parameters_are_the_optimizers():
     other = optim.Adam(net[2].parameters())
     d2lrec.load_record(other, record, net)
     same_state(optimizer, other)
-    with pytest.raises(d2lrec.RecordMismatch, match="no parameter of this id"):
-        d2lrec.load_record(optim.Adam(net[0].parameters()), record, net)
+    other = optim.Adam(net[0].parameters())
+    with pytest.raises(d2lrec.RecordMismatch) as caught:
+        d2lrec.load_record(other, {**record, "strange": {}}, net)
+    assert caught.value.differences == [
+        "2.weight: the optimizer does not hold this parameter",
+        "2.bias: the optimizer does not hold this parameter",
+        "strange: the net has no parameter of this id",
+        "(load the net's own record first: it has the ids)",
+    ]
+    with pytest.raises(d2lrec.RecordMismatch) as caught:
+        d2lrec.load_record(other, record, net)
+    assert len(caught.value.differences) == 2  # and nothing of ids
+    assert not other.state
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -382,6 +395,141 @@ def test_the_moments_have_the_nets_precision(dtype):
     same_state(optimizer, other)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_net_on_the_meta_device_has_no_moments(kind):
+    net, optimizer = make("mlp", kind)
+    train(net, optimizer)
+    record, own = d2lrec.into_record(optimizer, net), d2lrec.into_record(net)
+    with torch.device("meta"):
+        twin = NETS["mlp"]()
+    other = optimizer_of(twin, kind)
+    before = str(other.state_dict())
+    with pytest.raises(d2lrec.RecorderError, match="Load the net's own record first"):
+        d2lrec.load_record(other, record, twin)
+    assert str(other.state_dict()) == before
+    d2lrec.load_record(twin, own)  # gives the optimizer's parameters memory
+    d2lrec.load_record(other, record, twin)
+    same_state(optimizer, other)
+
+
+# torch.optim's options that decide what `step` is, and whether they go with a kind
+STEPS = [
+    *[(kind, {}) for kind in ("adam", "adagrad", "rmsprop")],
+    *[(kind, {"fused": True}) for kind in ("adam", "adamw", "adagrad", "momentum")],
+    *[(kind, {"capturable": True}) for kind in ("adam", "rmsprop")],
+]
+
+
+@pytest.mark.parametrize("default", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(("kind", "more"), STEPS, ids=str)
+def test_steps_are_what_pytorch_makes_them(kind, more, default):
+    """Beside `load_state_dict`: fused and capturable kernels count in float32."""
+    net, optimizer = make("mlp", kind)
+    train(net, optimizer)
+    record = d2lrec.into_record(optimizer, net)
+    cls, options = KINDS[kind]
+    mine, theirs, new = (
+        cls(net.parameters(), **options | more, foreach=False) for _ in range(3)
+    )
+    torch.set_default_dtype(default)
+    try:
+        saved = copy.deepcopy(optimizer.state_dict())
+        for state in saved["state"].values():
+            if "step" in state:  # as PyTorch itself counts with this default
+                state["step"] = state["step"].to(default)
+        saved["param_groups"] = theirs.state_dict()["param_groups"]
+        theirs.load_state_dict(saved)
+        d2lrec.load_record(mine, record, net)
+        d2lrec.load_record(new, {}, net)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    same_state(theirs, mine)
+    for loaded in (mine, new):  # of which Adagrad has steps before the first
+        for parameter, state in loaded.state.items():
+            assert parameter.dtype == torch.float32
+            if "step" in state:
+                expected = theirs.state[parameter]["step"]
+                assert state["step"].dtype == expected.dtype
+                assert state["step"].device == expected.device
+    if "capturable" not in more:  # which steps on CUDA only
+        train(net, mine, 1)
+
+
+@pytest.mark.parametrize("option", ["fused", "capturable"])
+def test_steps_are_on_the_parameters_device(option):
+    """Seen on the device meta, as PyTorch's own function for it says it."""
+    parameter = torch.empty(2, device="meta")
+    value = torch.tensor(3.0, dtype=torch.float64)
+    for group in ({option: True}, {option: False}, {option: None}, {}):
+        groups = [{**group, "params": [7]}]
+        expected = optim.Optimizer._process_value_according_to_param_policy(
+            parameter, value, 7, groups, "step"
+        )
+        found = step_tensor(3, parameter, group)
+        assert found.device == expected.device
+        assert found.dtype == torch.float32
+
+
+def test_moments_that_the_net_cannot_hold_are_told():
+    net, optimizer = make("lstm", "adam")
+    train(net, optimizer)
+    state = optimizer.state[net.layer.weight_ih_l0]
+    state["exp_avg_sq"][:] = 1.0
+    state["exp_avg_sq"][:2] = 1e-13  # of the first gate, which is the input's
+    state["exp_avg"][:] = 0.0
+    state["exp_avg"][9, 0] = 1e6  # of the last, which is the output's
+    recorder = d2lrec.NamedMpkBytesRecorder()
+    for record in (
+        d2lrec.into_record(optimizer, net),
+        recorder.load(recorder.record((optimizer, net))),
+    ):
+        twin = copy.deepcopy(net).half()
+        other = optim.Adam(twin.parameters())
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            d2lrec.load_record(other, record, twin)
+        told = [str(warning.message) for warning in caught]
+        assert [
+            line for line in told if ".forward.input_gate.input_transform.w" in line
+        ] == [
+            "layer.forward.input_gate.input_transform.weight.exp_avg_sq: "
+            "of 12 numbers 8 became zero in torch.float16."
+        ]
+        assert [
+            line for line in told if ".forward.output_gate.input_transform.w" in line
+        ] == [
+            "layer.forward.output_gate.input_transform.weight.exp_avg: "
+            "of 12 numbers 1 became infinity in torch.float16."
+        ]
+        assert {warning.category for warning in caught} == {d2lrec.PrecisionWarning}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(d2lrec.PrecisionWarning):
+                d2lrec.load_record(other, record, twin)
+        assert len(other.state) == len(optimizer.state)  # after all is in place
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"only": "weight"}, {"rename": {"a": "b"}}, {"device": "cpu"}, {"strict": False}],
+    ids=str,
+)
+def test_what_only_modules_are_loaded_with(options):
+    """Nothing was chosen, renamed, moved or passed over."""
+    net, _, record = mlp_record()
+    other, schedule = optimizer_of(net, "adam"), scheduler(*STEP[:1], step_size=2)
+    for item, found, more in ((other, record, (net,)), (schedule, 3, ())):
+        with pytest.raises(d2lrec.RecorderError) as caught:
+            d2lrec.load_record(item, found, *more, **options)
+        (name,) = options
+        assert str(caught.value) == (
+            f"{name}= given for a {type(item).__name__}, which takes a record as a "
+            "whole. Leave that out: it is for modules. Nothing was loaded."
+        )
+    assert not other.state
+    assert schedule.last_epoch == 0
+
+
 # Schedulers
 
 
@@ -398,6 +546,20 @@ COSINE = (lr_scheduler.CosineAnnealingLR, {"T_max": 10})
 LINEAR = (lr_scheduler.LinearLR, {"total_iters": 5})
 EXPONENTIAL = (lr_scheduler.ExponentialLR, {"gamma": 0.9})
 STEP = (lr_scheduler.StepLR, {"step_size": 2})
+
+
+def test_a_scheduler_is_loaded_from_a_file_in_one_call():
+    def scheduler():
+        optimizer = torch.optim.SGD(nn.Linear(2, 1).parameters(), lr=1.0)
+        return optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 2)
+
+    optimizer, first = scheduler()
+    for _ in range(3):
+        optimizer.step()
+        first.step()
+    twin = scheduler()[1]
+    d2lrec.load_file(twin, d2lrec.save_file(first, "schedule"))
+    assert (twin.last_epoch, twin.get_last_lr()) == (3, [0.1])
 
 
 @pytest.mark.parametrize(
@@ -504,3 +666,61 @@ def test_all_groups_get_their_rates():
     d2lrec.load_record(made, 4)
     assert made.get_last_lr() == pytest.approx([0.001, 0.01])
     assert [group["lr"] for group in made.optimizer.param_groups] == made.get_last_lr()
+
+
+@pytest.mark.parametrize("kind", [COSINE, LINEAR, EXPONENTIAL, STEP], ids=str)
+def test_a_rate_that_is_a_tensor_is_filled(kind):
+    """As a step of PyTorch's own does: who holds the tensor sees the new rate."""
+    cls, options = kind
+    rate = torch.tensor(0.1)
+    made = scheduler(cls, 4, rate=torch.tensor(0.1), **options)
+    other = scheduler(cls, rate=rate, **options)
+    d2lrec.load_record(other, d2lrec.into_record(made))
+    (group,) = other.optimizer.param_groups
+    assert group["lr"] is rate
+    expected = made.optimizer.param_groups[0]["lr"]
+    assert torch.allclose(rate, expected, rtol=1e-6, atol=0)
+    assert [type(x) for x in other.get_last_lr()] == [torch.Tensor]
+    assert other.get_last_lr()[0] is not rate
+    assert torch.equal(other.get_last_lr()[0], rate)
+    for one in (made, other):
+        one.optimizer.step()
+        one.step()
+    assert torch.allclose(rate, expected, rtol=1e-6, atol=0)
+
+
+def test_a_rate_that_is_a_tensor_is_put_back():
+    """A checkpoint of other groups is found out when the rates are already set."""
+    net, _ = make("mlp", "sgd")
+
+    def stepped(groups, steps):
+        made = lr_scheduler.StepLR(optim.SGD(groups, lr=torch.tensor(0.1)), 1)
+        for _ in range(steps):
+            made.optimizer.step()
+            made.step()
+        return made
+
+    saved = stepped(net.parameters(), 2)
+    checkpointer = d2lrec.Checkpointer("run")
+    checkpointer.save(1, net, saved.optimizer, saved)
+    same = stepped(net.parameters(), 1)
+    rate = same.optimizer.param_groups[0]["lr"]
+    checkpointer.restore(net, same.optimizer, same)
+    assert same.optimizer.param_groups[0]["lr"] is rate
+    assert torch.equal(rate, saved.get_last_lr()[0])
+    other = stepped([{"params": layer.parameters()} for layer in (net[0], net[2])], 1)
+    rates = [group["lr"] for group in other.optimizer.param_groups]
+    before = [float(rate) for rate in rates]
+    with pytest.raises(d2lrec.RecordMismatch, match="1 in the checkpoint, 2 in the op"):
+        checkpointer.restore(net, other.optimizer, other)
+    assert [float(rate) for rate in rates] == other.get_last_lr() == before
+    for group, rate in zip(other.optimizer.param_groups, rates, strict=True):
+        assert group["lr"] is rate
+
+
+def test_a_place_where_the_rate_is_beyond_all_floats():
+    made = scheduler(lr_scheduler.StepLR, 3, step_size=1, gamma=10.0)
+    before = (made.last_epoch, made.get_last_lr())
+    with pytest.raises(d2lrec.RecordMismatch, match="400 is no place of this sched"):
+        d2lrec.load_record(made, 400)
+    assert (made.last_epoch, made.get_last_lr()) == before

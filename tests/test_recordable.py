@@ -40,6 +40,19 @@ def test_it_may_stand_anywhere_in_an_item(tmp_path):
     assert d2lrec.load_record(Progress(), loaded["runs"][1]).best is None
 
 
+@pytest.mark.parametrize(
+    "recorder", [d2lrec.NamedMpkFileRecorder(), d2lrec.BinFileRecorder()]
+)
+def test_it_is_loaded_from_a_file_in_one_call(recorder):
+    progress = Progress(epoch=3, best=0.5)
+    progress.window += 1
+    path = d2lrec.save_file(progress, "progress", recorder)
+    twin = Progress(best=0.0)
+    assert d2lrec.load_file(twin, path, recorder) is twin
+    assert (twin.epoch, twin.best) == (3, 0.5)
+    assert torch.equal(twin.window, torch.ones(3))
+
+
 def test_what_has_only_one_of_the_two_is_refused():
     class Half:
         def into_record(self):

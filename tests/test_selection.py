@@ -102,6 +102,23 @@ def test_on_the_meta_device_the_choice_is_the_same_twice(form):
     assert torch.equal(twin.weight, linear.weight)
 
 
+def test_another_activation_counts_only_where_it_is_chosen():
+    twin, tree = nn.RNN(2, 3), d2lrec.into_record(nn.RNN(2, 3, nonlinearity="relu"))
+    line = "hidden_activation: Relu in the record, Tanh in the module"
+    for only in (None, "", "activation", lambda path: path == "hidden_activation"):
+        plan = d2lrec.plan_load(twin, tree, only=only)
+        assert plan.differences(strict=False) == [line]
+    for only in ("weight", r"^gate\."):
+        assert d2lrec.plan_load(twin, tree, only=only).differences() == []
+    renamed = {r"activation\.Relu$": "activation.Tanh"}  # by one who wants just that
+    d2lrec.load_record(twin, tree, rename=renamed)
+    weight = tree["gate"]["input_transform"]["weight"].tensor
+    assert torch.equal(twin.weight_ih_l0, weight.t())
+    tree["hidden_activation"] = {"PRelu": {"alpha": torch.ones(1)}}
+    plan = d2lrec.plan_load(twin, tree, only="alpha")
+    assert plan.unused == ["hidden_activation.PRelu.alpha"]
+
+
 def test_two_layers_of_one_net_into_another():
     source = nn.ModuleDict({"encoder": net(), "head": nn.Linear(1, 1)})
     path = d2lrec.save_file(source, "big")
