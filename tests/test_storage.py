@@ -11,6 +11,7 @@ import tempfile
 import textwrap
 import threading
 import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -556,6 +557,28 @@ def test_a_helper_that_fails(monkeypatch):
     Path("file").write_bytes(LARGE * 2)
     with Failing(Path("file")) as source, pytest.raises(IndexError):
         reading.read_all([(Span(source, 0, 2 << 20), memoryview(bytearray(2 << 20)))])
+
+
+class Pieces(deque):
+    """Another thread takes the last piece between a look and a grasp."""
+
+    def popleft(self):
+        raise IndexError("pop from an empty deque")
+
+
+def test_pieces_that_another_thread_took():
+    reading._read_pieces(Pieces([(None, None)]))
+
+
+def test_a_failure_leaves_nothing_to_read():
+    class Failing:
+        def read_into(self, memory):
+            raise CorruptRecord("gone.")
+
+    pieces = deque([(Failing(), None)] * 3)
+    with pytest.raises(CorruptRecord):
+        reading._read_pieces(pieces)
+    assert not pieces
 
 
 def test_a_system_that_cannot_read_at_an_offset(monkeypatch):
