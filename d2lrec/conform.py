@@ -13,6 +13,7 @@ from typing import Any
 
 from d2lrec.errors import CorruptRecord, Path
 from d2lrec.record import (
+    SOME,
     Float32,
     Param,
     Record,
@@ -66,7 +67,8 @@ def conform(tree: Any, structure: Structure, path: Path = ()) -> Any:
     if isinstance(structure, Leaf):
         return _leaf(tree, structure, path)
     if isinstance(structure, Option):
-        return None if tree is None else conform(tree, structure.some, path)
+        is_done = tree is None or tree is SOME
+        return tree if is_done else conform(tree, structure.some, path)
     if isinstance(structure, Vec | Tuple):
         return _items(tree, structure, path)
     if not isinstance(tree, Mapping):

@@ -52,7 +52,7 @@ def structure_of(tree: Any, path: Path = ()) -> Structure:
         return known
     if isinstance(tree, Mapping):
         fields = {key: structure_of(x, (*path, key)) for key, x in tree.items()}
-        return Struct(fields)
+        return Struct.of(fields)
     if isinstance(tree, tuple):
         return Tuple(*[structure_of(x, (*path, i)) for i, x in enumerate(tree)])
     if isinstance(tree, list):
@@ -125,4 +125,4 @@ def _unite_fields(one: Struct, other: Struct) -> Structure | None:
         name: _unite(below, dict(other.fields)[name]) for name, below in one.fields
     }
     known = {name: below for name, below in fields.items() if below is not None}
-    return Struct(known) if len(known) == len(fields) else None
+    return Struct.of(known) if len(known) == len(fields) else None

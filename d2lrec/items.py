@@ -17,13 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from d2lrec.conversion import Stateful, into_record
+from d2lrec.conversion import Stateful, into_record, no_instance
 from d2lrec.errors import CorruptRecord, Path, Unrecordable
 from d2lrec.places import Place, module_places
 from d2lrec.precision import Settings
 from d2lrec.record import (
     MAX_DEPTH,
     PARAM_FIELDS,
+    SOME,
     TENSOR_FIELDS,
     Float32,
     Param,
@@ -179,7 +180,7 @@ def _text(text: str, path: Path) -> str:
 
 
 def _scalar(item: Any, path: Path) -> Any:
-    if item is None or isinstance(item, bool):
+    if item is None or item is SOME or isinstance(item, bool):
         return item
     if isinstance(item, str):
         return _text(item, path)
@@ -194,6 +195,8 @@ def _scalar(item: Any, path: Path) -> Any:
         return item if isinstance(item, Unsigned) else int(item)
     if isinstance(item, float):
         return item if isinstance(item, Float32) else float(item)
+    if isinstance(item, type):
+        raise Unrecordable(no_instance(item), path=path)
     kind = type(item).__name__
     what = f"a {kind} has no place in a record, which holds tensors, lists, "
     what += "dicts, dataclasses, numbers, strings, booleans and None."

@@ -1,94 +1,32 @@
 """PyTorch's layers and Burn's: one table.
 
 Each layer of PyTorch that has a twin in Burn has a row: Burn's fields in Burn's order,
-each with PyTorch's name of it and the way from one layout to the other. A way is a
-view of the same memory, so the table serves recording, which reads through the view,
-and loading, which writes through it. Where PyTorch packs what Burn keeps apart (the
-gates of an LSTM, query, key and value of an attention), each field is a view of a part.
+each with PyTorch's name of it and the way from one layout to the other. Where PyTorch
+packs what Burn keeps apart (the gates of an LSTM, query, key and value of an
+attention), each field is a view of a part.
 
 Fields and layouts: `crates/burn-nn/src/modules`, 0.21.0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from d2lrec.errors import Unrecordable
-
-View = Callable[[Tensor], Tensor]
-
-
-def as_it_is(tensor: Tensor) -> Tensor:
-    """View a tensor that Burn has in PyTorch's layout."""
-    return tensor
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A parameter of Burn's.
-
-    Attributes:
-        attribute: PyTorch's name of the parameter or buffer that holds it.
-        view: From PyTorch's memory to Burn's layout.
-        optional: Whether it may be None (Burn's `Option`).
-        part: Which of PyTorch's equal parts it is, where PyTorch stacks several.
-    """
-
-    attribute: str
-    view: View = as_it_is
-    optional: bool = False
-    part: int = 0
-
-
-@dataclass(frozen=True)
-class Child:
-    """A layer within the layer: PyTorch's name of it."""
-
-    attribute: str
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A recurrent layer's activation: the variant of Burn's enum of that name."""
-
-    name: str
-
-
-# Burn's name -> what it is. None is a constant, whose value a record leaves out.
-Row = Mapping[str, "Weight | Child | Activation | Row | None"]
-
-
-def constants(names: str) -> Row:
-    """Return fields of which a record keeps only the names."""
-    return dict.fromkeys(names.split())
-
-
-def transposed(weight: Tensor) -> Tensor:
-    """View a Linear's weight: `[out, in]` in PyTorch, `[in, out]` in Burn."""
-    return weight.detach().t()
-
-
-def _weight_part(attribute: str, index: int, parts: int) -> Weight:
-    """A Linear's weight that PyTorch stacks with others of its size."""
-
-    def view(tensor: Tensor) -> Tensor:
-        return tensor.detach().chunk(parts)[index].t()
-
-    return Weight(attribute, view, part=index)
-
-
-def _bias_part(attribute: str, index: int, parts: int) -> Weight:
-    """A Linear's bias that PyTorch stacks with others of its size."""
-
-    def view(tensor: Tensor) -> Tensor:
-        return tensor.detach().chunk(parts)[index]
-
-    return Weight(attribute, view, optional=True, part=index)
-
+from d2lrec.layer_fields import (
+    Activation,
+    Child,
+    Row,
+    Unstored,
+    Weight,
+    bias_part,
+    constants,
+    transposed,
+    weight_part,
+)
 
 _BIAS = Weight("bias", optional=True)
 _LINEAR: Row = {"weight": Weight("weight", transposed), "bias": _BIAS}
@@ -142,8 +80,8 @@ def _gate(index: int, gates: int, end: str) -> Row:
 
     def linear(side: str) -> Row:
         return {
-            "weight": _weight_part(f"weight_{side}_{end}", index, gates),
-            "bias": _bias_part(f"bias_{side}_{end}", index, gates),
+            "weight": weight_part(f"weight_{side}_{end}", index, gates),
+            "bias": bias_part(f"bias_{side}_{end}", index, gates),
         }
 
     return {"input_transform": linear("ih"), "hidden_transform": linear("hh")}
@@ -211,8 +149,8 @@ def _attention(module: nn.MultiheadAttention) -> Row:
 
     def projection(index: int) -> Row:
         return {
-            "weight": _weight_part("in_proj_weight", index, 3),
-            "bias": _bias_part("in_proj_bias", index, 3),
+            "weight": weight_part("in_proj_weight", index, 3),
+            "bias": bias_part("in_proj_bias", index, 3),
         }
 
     return {
@@ -263,6 +201,27 @@ def _transformer(module: nn.TransformerEncoder | nn.TransformerDecoder) -> Row:
     return {"layers": Child("layers"), **sizes}
 
 
+# Losses that can have weights are structs in Burn; each other one is an empty record.
+_CROSS_ENTROPY: Row = {
+    "pad_tokens": None,
+    "weights": Unstored("weight"),
+    **constants("smoothing logits"),
+}
+_BINARY: Row = {"weights": Unstored("weight"), **constants("smoothing logits")}
+
+
+# Those whose `weight` neither our files nor Burn's own keep.
+WEIGHTED = (nn.CrossEntropyLoss, nn.BCELoss, nn.BCEWithLogitsLoss)
+
+
+def _binary_with_logits(module: nn.BCEWithLogitsLoss) -> Row:
+    if module.pos_weight is not None:
+        what = "Burn's BinaryCrossEntropyLoss has no pos_weight."
+        raise Unrecordable(f"{what} Keep the loss outside of the module.")
+    return _BINARY
+
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 LAYERS: dict[type[nn.Module], Row | Callable[[Any], Row]] = {
     nn.Linear: _LINEAR,
     nn.Embedding: {"weight": Weight("weight")},
@@ -270,7 +229,7 @@ LAYERS: dict[type[nn.Module], Row | Callable[[Any], Row]] = {
     **dict.fromkeys(
         (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), _CONV_TRANSPOSE
     ),
-    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _BATCH_NORM),
+    **dict.fromkeys(_NORMS, _BATCH_NORM),
     nn.LayerNorm: _one_dimension(_LAYER_NORM),
     nn.GroupNorm: {**_AFFINE, **constants("num_groups num_channels epsilon affine")},
     nn.InstanceNorm1d: _INSTANCE_NORM,
@@ -286,12 +245,15 @@ LAYERS: dict[type[nn.Module], Row | Callable[[Any], Row]] = {
     nn.TransformerDecoderLayer: _decoder_layer,
     nn.TransformerEncoder: _transformer,
     nn.TransformerDecoder: _transformer,
+    nn.CrossEntropyLoss: _CROSS_ENTROPY,
+    nn.BCELoss: _BINARY,
+    nn.BCEWithLogitsLoss: _binary_with_logits,
 }
 
 # What to do about a layer without a parameter that Burn's twin always has.
 _BATCH_ADVICE = "Build it with affine=True and track_running_stats=True."
 REQUIRED: dict[type[nn.Module], str] = {
-    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _BATCH_ADVICE),
+    **dict.fromkeys(_NORMS, _BATCH_ADVICE),
     nn.LayerNorm: "Build it with elementwise_affine=True.",
     nn.RMSNorm: "Build it with elementwise_affine=True.",
 }

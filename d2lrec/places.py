@@ -7,7 +7,6 @@ memory, in Burn's order of axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -16,17 +15,27 @@ from torch import Tensor, nn
 from d2lrec.errors import Path, Unrecordable
 from d2lrec.ids import new_id
 from d2lrec.inferring import vec_of
-from d2lrec.layers import (
-    LAYERS,
-    REQUIRED,
+from d2lrec.layer_fields import (
     Activation,
     Child,
     Row,
+    Unstored,
     View,
     Weight,
     as_it_is,
+    one_number,
 )
-from d2lrec.record import MAX_DEPTH, Param, Record, RecordList, RecordTuple, children
+from d2lrec.layers import LAYERS, REQUIRED
+from d2lrec.record import (
+    MAX_DEPTH,
+    SOME,
+    Param,
+    Record,
+    RecordList,
+    RecordTuple,
+    children,
+)
+from d2lrec.record_fields import FIELDS, written_fields
 from d2lrec.refusals import check_complete, refuse, stored
 from d2lrec.structure import (
     ACTIVATION,
@@ -131,8 +140,8 @@ def _record(place: Any) -> Any:
     if isinstance(place, Record):
         fields = ((name, _record(below)) for name, below in place.items())
         return _typed(Record(fields), place.structure)
-    if place is None:
-        return None
+    if place is None or place is SOME:
+        return place
     items: RecordList | RecordTuple = type(place)(map(_record, place))
     items.structure = place.structure
     return items
@@ -176,7 +185,7 @@ def _is_empty(module: nn.Module) -> bool:
             return False
         if isinstance(part, _LISTS) and not len(part):  # Burn's Vec, empty or not
             return False
-        if getattr(part, "__record_fields__", ()):  # written down: a struct
+        if getattr(part, FIELDS, ()):  # written down: a struct
             return False
     return not any(True for _ in stored(module))
 
@@ -208,12 +217,16 @@ def _layer(module: nn.Module, row: Row, path: Path, prefix: str) -> Record:
         elif isinstance(what, Activation):
             tree[name] = _typed(Record({what.name: None}), ACTIVATION)
             types[name] = ACTIVATION
+        elif isinstance(what, Unstored):
+            is_there = getattr(module, what.attribute) is not None
+            tree[name] = SOME if is_there else None
+            types[name] = Option(CONSTANT)
         elif what is None:
             tree[name], types[name] = None, CONSTANT
         else:
             tree[name] = _layer(module, what, path, f"{prefix}{name}.")
             types[name] = tree[name].structure
-    return _typed(tree, Struct(types))
+    return _typed(tree, Struct.of(types))
 
 
 def _weight(module: nn.Module, what: Weight, path: Path, name: str) -> Place | None:
@@ -235,11 +248,10 @@ def _struct(module: nn.Module, path: Path) -> Record:
     skipped = module._non_persistent_buffers_set
     buffers = {name: t for name, t in module._buffers.items() if name not in skipped}
     tensors = {**module._parameters, **buffers}
-    named = getattr(module, "__record_fields__", (*tensors, *module._modules))
-    written = named if isinstance(named, Mapping) else {}
+    written = written_fields(module, path)
     tree, types = Record(), dict[str, Structure]()
-    for name in named:
-        attribute, structure = written.get(name) or (name, None)
+    for name in (*tensors, *module._modules) if written is None else written:
+        attribute, structure = written[name] if written else (name, None)
         tensor = tensors.get(attribute)
         if tensor is not None:
             tree[name] = _place(module, attribute, tensor)
@@ -250,10 +262,12 @@ def _struct(module: nn.Module, path: Path) -> Record:
         if child is not None:
             tree[name] = _places(child, (*path, name))
         elif attribute is not None and not hasattr(module, attribute):
-            what = f"__record_fields__ names {attribute!r}, which the module lacks."
+            what = f"{FIELDS} names {attribute!r}, which the module lacks."
             raise Unrecordable(what, path=path)
+        elif attribute is not None and structure == Option(CONSTANT):
+            tree[name] = SOME if getattr(module, attribute) is not None else None
         types[name] = structure or _type(tree[name])
-    return _typed(tree, Struct(types))
+    return _typed(tree, Struct.of(types))
 
 
 def _entry(module: nn.ParameterList, index: int) -> Place | None:
@@ -269,13 +283,9 @@ def _place(
     part: int = 0,
 ) -> Place:
     # Burn's tensors have at least one dimension.
-    of = view if tensor.dim() else _one_number
+    of = view if tensor.dim() else one_number
     laid_out = tensor if of is as_it_is else of(tensor)
     return Place("", laid_out, owner, field, tensor, of, part)
-
-
-def _one_number(tensor: Tensor) -> Tensor:
-    return tensor.detach().view(1)
 
 
 def leaves(tree: Any) -> list[Place]:

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Number
 from reprlib import Repr
-from typing import Any
+from typing import Any, ClassVar
 
 from d2lrec.dialect import ITEM_SIZES, dtype_from_wire
 from d2lrec.errors import CorruptRecord, Path
 from d2lrec.payload import Memory, Payload, Span
+from d2lrec.structure import CONSTANT, Option, Structure
 
 # Rust's serde_json reads 128 levels; Python's own recursion ends near 1,000. A file
 # has four more than its item: `item` above it, a parameter's `param`, `shape` and
@@ -64,6 +65,25 @@ class Unit:
 
 
 UNIT = Unit()
+
+
+class SomeConstant(Unit):
+    """`Some` of a value that no record keeps, such as the weights of a loss.
+
+    Nil in MessagePack, `null` in JSON, both like None; `01 00` in bincode.
+    """
+
+    __slots__ = ()
+    structure: ClassVar[Structure] = Option(CONSTANT)
+
+    def __repr__(self) -> str:
+        return "Some(Constant)"
+
+    def __reduce__(self) -> str:  # a copy is the same one
+        return "SOME"
+
+
+SOME = SomeConstant()
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from d2lrec.errors import Path, Unrecordable
-from d2lrec.layers import LAYERS
+from d2lrec.layers import LAYERS, WEIGHTED
+from d2lrec.record_fields import FIELDS
 
 # PyTorch's own classes that hold modules or parameters and compute nothing.
 _CONTAINERS = {
@@ -20,7 +21,6 @@ _CONTAINERS = {
     nn.ParameterList,
     nn.ParameterDict,
 }
-_FIELDS = "__record_fields__"
 
 
 def stored(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -35,6 +35,8 @@ def _own(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     skipped = set(module._non_persistent_buffers_set)
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
         skipped.add("num_batches_tracked")  # Burn does not count batches
+    elif isinstance(module, WEIGHTED):
+        skipped.add("weight")  # Burn has it and does not store it
     for name, tensor in tensors.items():
         if tensor is not None and name not in skipped:
             yield name, tensor
@@ -61,8 +63,8 @@ def check_complete(module: nn.Module, recorded: set[int]) -> None:
             advice = "Hold the layer in a module of your own, beside what you add."
             path = name.split(".")
             owners = [".".join(path[:depth]) for depth in range(len(path))]
-            if any(hasattr(module.get_submodule(x), _FIELDS) for x in owners):
-                what = f"{_FIELDS} leaves it out, and its numbers would be lost."
+            if any(hasattr(module.get_submodule(x), FIELDS) for x in owners):
+                what = f"{FIELDS} leaves it out, and its numbers would be lost."
                 advice = "Name it there, or make it a buffer with persistent=False."
             raise Unrecordable(f"{what} {advice}", path=path)
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from d2lrec.errors import Path, Unrecordable
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -64,7 +66,21 @@ class Struct:
     def __init__(
         self, fields: Mapping[str, Structure] | None = None, /, **more: Structure
     ) -> None:
-        object.__setattr__(self, "fields", tuple({**(fields or {}), **more}.items()))
+        object.__setattr__(self, "fields", _named(fields, more))
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Structure]) -> Struct:
+        """Make one of what is known to be structures, without looking at each.
+
+        Args:
+            fields: The names and types.
+
+        >>> Struct.of({"step": U64})
+        Struct(step=u64)
+        """
+        struct = cls.__new__(cls)
+        object.__setattr__(struct, "fields", tuple(fields.items()))
+        return struct
 
     def __repr__(self) -> str:
         return f"Struct({', '.join(f'{name}={type!r}' for name, type in self.fields)})"
@@ -83,6 +99,9 @@ class Option:
 
     some: Structure
 
+    def __post_init__(self) -> None:
+        check_structure(self.some)
+
     def __repr__(self) -> str:
         return f"Option({self.some!r})"
 
@@ -99,6 +118,10 @@ class Vec:
     """
 
     item: Structure | None
+
+    def __post_init__(self) -> None:
+        if self.item is not None:
+            check_structure(self.item)
 
     def __repr__(self) -> str:
         return f"Vec({self.item!r})"
@@ -118,6 +141,8 @@ class Tuple:
     items: tuple[Structure, ...]
 
     def __init__(self, *items: Structure) -> None:
+        for index, item in enumerate(items):
+            check_structure(item, (index,))
         object.__setattr__(self, "items", items)
 
     def __repr__(self) -> str:
@@ -131,9 +156,16 @@ def Array(item: Structure, count: int) -> Tuple:
         item: The type of its items.
         count: How many there are.
 
+    Raises:
+        Unrecordable: The item is no type, or the count is no number of items.
+
     >>> Array(U16, 2)
     Tuple(u16, u16)
     """
+    check_structure(item)
+    if type(count) is not int or count < 0:
+        what = f"{count!r} found, the number of an array's items expected."
+        raise Unrecordable(f"{what} Write Array(U64, 2) for [usize; 2].")
     return Tuple(*[item] * count)
 
 
@@ -155,8 +187,7 @@ class Enum:
     def __init__(
         self, variants: Mapping[str, Structure] | None = None, /, **more: Structure
     ) -> None:
-        pairs = tuple({**(variants or {}), **more}.items())
-        object.__setattr__(self, "variants", pairs)
+        object.__setattr__(self, "variants", _named(variants, more))
 
     def __repr__(self) -> str:
         return f"Enum({', '.join(f'{name}={type!r}' for name, type in self.variants)})"
@@ -175,11 +206,48 @@ class Map:
 
     value: Structure
 
+    def __post_init__(self) -> None:
+        check_structure(self.value)
+
     def __repr__(self) -> str:
         return f"Map({self.value!r})"
 
 
 Structure = Leaf | Struct | Option | Vec | Tuple | Enum | Map
+
+
+def check_structure(kind: object, path: Path = ()) -> None:
+    """Refuse what is no structure, such as Python's `int`.
+
+    Args:
+        kind: What was given.
+        path: The field or the index for which it was.
+
+    Raises:
+        Unrecordable: It is none; the text says what would be one.
+    """
+    if not isinstance(kind, Structure):
+        found = f"the class {kind.__name__}" if isinstance(kind, type) else repr(kind)
+        what = f"{found} found, a type of d2lrec.structure expected."
+        advice = "Use U64, I64, F32, STRING, TENSOR, PARAM, Struct(...) or another."
+        raise Unrecordable(f"{what} {advice}", path=path)
+
+
+def _named(
+    fields: Mapping[str, Structure] | None, more: Mapping[str, Structure]
+) -> tuple[tuple[str, Structure], ...]:
+    """Return the fields of a struct, or the variants of an enum, as pairs."""
+    if not isinstance(fields, Mapping | None):
+        what = f"a {type(fields).__name__} found, names and their types expected."
+        raise Unrecordable(f"{what} Write it as Struct(step=U64, loss=F32).")
+    pairs = tuple({**(fields or {}), **more}.items())
+    for name, kind in pairs:
+        if not isinstance(name, str):
+            what = f"the name {name!r} is no string."
+            raise Unrecordable(f"{what} Use the field's name in Rust.")
+        check_structure(kind, (name,))
+    return pairs
+
 
 LINEAR = Struct(weight=PARAM, bias=Option(PARAM))
 

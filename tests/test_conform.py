@@ -12,7 +12,7 @@ import d2lrec
 from d2lrec import structure as s
 from d2lrec.conform import conform
 from d2lrec.errors import CorruptRecord, Unrecordable
-from d2lrec.record import UNIT, Float32
+from d2lrec.record import SOME, UNIT, Float32
 from d2lrec.structure import CONSTANT, F32, F64, I64, Enum, Map, Option, Struct, Tuple
 from d2lrec.structure import Vec as VecOf
 
@@ -32,6 +32,8 @@ BINARY = d2lrec.BinBytesRecorder()
         ({"a": UNIT}, Struct(a=CONSTANT), {"a": None}),
         ({"a": 5}, Struct(a=CONSTANT), {"a": 5}),  # rather kept than lost
         ({"a": 5}, Struct(a=Option(CONSTANT)), {"a": 5}),
+        ({"a": SOME}, Struct(a=Option(CONSTANT)), {"a": SOME}),
+        ({"a": SOME}, Struct(a=CONSTANT), {"a": None}),
         ([1, 2], Tuple(I64, I64), (1, 2)),
         ((1, 2), VecOf(I64), [1, 2]),
         ([1, None], VecOf(Option(I64)), [1, None]),

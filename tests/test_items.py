@@ -331,7 +331,7 @@ REFUSED = {
     "path": (pathlib.PurePosixPath("a"), f"a PurePosixPath {HOLDS} Use str(path)."),
     "date": (datetime.date(2026, 1, 1), f"a date {HOLDS} {VALUES}"),
     "function": (len, f"a builtin_function_or_method {HOLDS} {VALUES}"),
-    "class": (Point, f"a type {HOLDS} {VALUES}"),
+    "class": (Point, "the class Point found, an object expected. Pass an instance"),
     "iterator": (iter([1]), f"a list_iterator {HOLDS} {VALUES}"),
     "dtype": (torch.float32, f"a dtype {HOLDS} {VALUES}"),
     "large": (2**64, f"the integer {2**64} needs more than 64 bits. Record it as a st"),
@@ -418,6 +418,21 @@ def test_inside_a_transform_a_tensor_has_no_memory():
     torch.func.vmap(refused)(torch.ones(2, 3))
     torch.func.grad(refused)(torch.ones(3))
     assert list(pathlib.Path.cwd().iterdir()) == []
+
+
+def test_a_module_with_fields_that_a_parameter_has():
+    class Named(nn.Module):
+        __record_fields__ = ("id", "param")
+
+        def __init__(self):
+            super().__init__()
+            self.id, self.param = nn.Linear(2, 3), nn.Linear(2, 3)
+
+    for item, where in (Named(), ""), ({"net": Named()}, "net: "):
+        with pytest.raises(Unrecordable) as caught:
+            MPK.record(item, "file")
+        what = f"{where}a dict with the keys id, param would be read as a tensor."
+        assert str(caught.value).startswith(what)
 
 
 def deep(depth, leaf):

@@ -39,6 +39,7 @@ from test_golden_optimizers import (
     schedule,
 )
 from test_golden_recorders import RECORDERS, SETTINGS, assert_same, like, load
+from unstored_modules import UNSTORED
 
 import d2lrec
 from d2lrec.ids import encode_id
@@ -150,6 +151,35 @@ def test_burn_reads_our_modules(case, burn, fresh, tmp_path):
         twin = d2lrec.load_record(TWINS[case]().eval(), load(recorder, path, case))
         output = golden.tensor(answer["output"])
         same(forward(case, twin, inputs), output, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", UNSTORED)
+def test_tensors_that_no_record_keeps(case, burn, fresh, tmp_path):
+    """A loss's weights, or a table: only bincode tells whether there are any."""
+    expected = fresh.expected[case]
+    inputs = {name: expected[name] for name in INPUTS if name in expected}
+    jobs = []
+    for form in FORMS:
+        settings, name = form
+        path = fresh.folder / case / f"{settings}.{name}"
+        source = path.read_bytes() if name.startswith("bytes") else path
+        net, reverse = UNSTORED[case](), UNSTORED[case](reverse=True)
+        record = RECORDERS[name](SETTINGS[settings]).load(source, like=reverse)
+        for item in (record, d2lrec.load_record(net, record)):
+            copy = save(form, item, tmp_path / f"{case}-{settings}")
+            assert unpacked(copy) == unpacked(path), form
+        d2lrec.load_record(reverse, record)
+        save(form, reverse, tmp_path / f"reverse-{settings}")
+        asked = job(case, form, **inputs)
+        jobs += [asked, {**asked, "file": f"reverse-{settings}"}]
+    for asked, answer in zip(jobs, burn.read(tmp_path, jobs), strict=True):
+        assert_copied(tmp_path, {**asked, "file": f"{case}-{asked['settings']}"})
+        found = dict(params(d2lrec.into_record(net)))
+        assert_stored(found, answer["params"], asked["settings"])
+        if inputs:
+            output = forward(case, net.eval(), inputs)
+            atol = 2e-3 if asked["settings"] == "half" else 1e-5
+            same(output, golden.tensor(answer["output"]), atol=atol)
 
 
 @pytest.mark.parametrize("case", ["mlp", "conv_net", "typed", "adam"])

@@ -1,6 +1,7 @@
 """Modules to records: layers, containers, own classes, ids, and what is refused."""
 
 import copy
+import json
 import pickle
 import random
 import warnings
@@ -9,12 +10,14 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations, prune
+from unstored_modules import Losses
 
 import d2lrec
 from d2lrec.errors import Unrecordable
 from d2lrec.ids import encode_id
 from d2lrec.record import RecordList, RecordTuple
 
+BINARY = d2lrec.BinBytesRecorder
 CONV = ["stride", "kernel_size", "dilation", "groups", "padding"]
 NORM = ["gamma", "beta", "running_mean", "running_var", "momentum", "epsilon"]
 STATS = {"running_mean": [4], "running_var": [4]}
@@ -38,6 +41,7 @@ LAYERS = [
     (nn.BatchNorm1d(4), NORM, {"gamma": [4], "beta": [4], **STATS}),
     (nn.BatchNorm2d(4), NORM, {"gamma": [4], "beta": [4], **STATS}),
     (nn.BatchNorm3d(4), NORM, {"gamma": [4], "beta": [4], **STATS}),
+    (nn.SyncBatchNorm(4), NORM, {"gamma": [4], "beta": [4], **STATS}),
     (nn.LayerNorm(4), ["gamma", "beta", "epsilon"], {"gamma": [4], "beta": [4]}),
     (nn.LayerNorm(4, bias=False), ["gamma", "beta", "epsilon"], {"gamma": [4]}),
 ]
@@ -84,7 +88,7 @@ EMPTIES = [
     *[nn.ReLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.Softmax(-1), nn.LeakyReLU()],
     *[nn.Dropout(), nn.MaxPool2d(2), nn.AdaptiveAvgPool1d(1), nn.Flatten()],
     *[nn.Identity(), nn.Upsample(scale_factor=2), nn.LocalResponseNorm(2)],
-    *[nn.CrossEntropyLoss(), nn.MSELoss(), nn.PixelShuffle(2), nn.Unfold(2)],
+    *[nn.NLLLoss(), nn.MSELoss(), nn.PixelShuffle(2), nn.Unfold(2)],
     *[nn.Sequential(), nn.Sequential(nn.ReLU()), nn.ModuleDict(), nn.ParameterDict()],
     *[nn.ModuleList([nn.ReLU()]), Plain(), nn.Module()],
 ]
@@ -96,6 +100,54 @@ def test_what_has_no_parameters_is_empty(module):
     record = d2lrec.into_record(nn.Sequential(module, nn.Linear(1, 1)))
     assert record[0] is None
     assert d2lrec.load_record(module, None) is module
+
+
+# Written by Burn 0.21.0: what follows the parameters of `fc`. Weights are `01 00`.
+LOSSES = {
+    d2lrec.BinBytesRecorder: bytes.fromhex(
+        "030100000000 0001000000 000000 01000000 0000000000000000"
+    ),
+    d2lrec.NamedMpkBytesRecorder: b"\xadcross_entropy\x84\xaapad_tokens\xc0\xa7weights"
+    b"\xc0\xa9smoothing\xc0\xa6logits\xc0\xa8weighted\x84\xaapad_tokens\xc0\xa7weights"
+    b"\xc0\xa9smoothing\xc0\xa6logits\xc0\xa6binary\x83\xa7weights\xc0\xa9smoothing\xc0"
+    b"\xa6logits\xc0\xafweighted_binary\x83\xa7weights\xc0\xa9smoothing\xc0\xa6logits\xc0"
+    b"\xa3mse\xc0\xa2lp\xc0\xa5huber\xc0\xa9smooth_l1\xc0\xa6kl_div\xc0\xa7poisson\xc0"
+    b"\xa6cosine\xc0\xa3ctc\xc0\xa2_b\x90",
+}
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_losses_are_written_as_burn_writes_them(kind):
+    net = Losses()
+    data = kind().record(net)
+    assert data.endswith(LOSSES[kind])
+    record = kind().load(data, like=Losses())
+    assert kind().record(record) == data
+    assert kind().record(copy.deepcopy(record)) == data
+    assert kind().record(pickle.loads(pickle.dumps(d2lrec.into_record(net)))) == data
+    twin = Losses()
+    twin.weighted.weight.fill_(3)
+    d2lrec.load_record(twin, record)
+    assert twin.weighted.weight.tolist() == [3, 3, 3]  # the module's own
+    assert kind().record(twin) == data
+
+
+def test_a_file_does_not_care_whether_a_loss_has_weights(tmp_path):
+    data = BINARY().record(nn.Sequential(nn.CrossEntropyLoss(torch.ones(2))))
+    assert data.endswith(bytes.fromhex("0001000000"))
+    plain = nn.Sequential(nn.CrossEntropyLoss())
+    record = BINARY().load(data, like=plain)
+    assert str(record[0]["weights"]) == "Some(Constant)"
+    found = d2lrec.describe(data, like=plain)
+    assert "weights     Some(Constant)" in str(found)
+    assert json.loads(json.dumps(found.to_dict()))["item"][0]["weights"] is None
+    assert d2lrec.load_record(plain, record) is plain
+    assert BINARY().record(plain)[-4:] == bytes(4)
+    assert BINARY().load(BINARY().record(plain), like=record)[0]["weights"] is None
+    # The text formats cannot tell the two.
+    for recorder in (d2lrec.PrettyJsonFileRecorder(), d2lrec.NamedMpkFileRecorder()):
+        file = recorder.record(record, tmp_path / "loss")
+        assert recorder.load(file)[0]["weights"] is None
 
 
 @pytest.mark.parametrize("module", [nn.ModuleList(), nn.ParameterList()])
@@ -297,8 +349,13 @@ REFUSED = {
         f"Burn has no twin of LSTMCell. {TWIN}",
     ),
     "numbers in a buffer": (
-        lambda: nn.CrossEntropyLoss(weight=torch.ones(2)),
-        f"Burn has no twin of CrossEntropyLoss. {TWIN}",
+        lambda: nn.NLLLoss(weight=torch.ones(2)),
+        f"Burn has no twin of NLLLoss. {TWIN}",
+    ),
+    "a weight that Burn's loss lacks": (
+        lambda: nn.BCEWithLogitsLoss(pos_weight=torch.ones(2)),
+        "Burn's BinaryCrossEntropyLoss has no pos_weight. "
+        "Keep the loss outside of the module.",
     ),
     "two dimensions": (
         lambda: nn.LayerNorm((2, 3)),
@@ -470,3 +527,63 @@ def test_ids_take_no_number_from_other_generators():
 )
 def test_an_id_is_written_as_burn_does(number, text):
     assert encode_id(number) == text
+
+
+def test_a_synchronized_norm_is_a_batch_norm():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    data = BINARY().record(net)
+    twin = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    assert type(twin[1]) is nn.SyncBatchNorm
+    assert d2lrec.load_record(twin, BINARY().load(data, like=twin)) is twin
+    assert BINARY().record(twin) == data
+    twin[1].num_batches_tracked += 1
+    d2lrec.load_record(twin, d2lrec.into_record(net))
+    assert twin[1].num_batches_tracked == 0
+    bare = nn.SyncBatchNorm(2, affine=False)
+    assert refused(bare).endswith(f"always has one (gamma). {AFFINE}")
+
+
+class Progress:
+    def into_record(self):
+        return {"epoch": 3}
+
+    def load_record(self, record):
+        pass
+
+
+def test_a_module_is_not_asked_for_a_record_of_its_own():
+    net = type("Net", (nn.Module, Progress), {})()
+    net.fc = nn.Linear(1, 1)
+    assert list(d2lrec.into_record(net)) == ["fc"]
+    with pytest.raises(d2lrec.RecordMismatch):
+        d2lrec.load_record(net, {"epoch": 3})
+
+
+@pytest.mark.parametrize("setting", [{"padding_mode": "reflect"}, {}])
+def test_a_setting_that_burn_lacks_shows_in_no_file(setting):
+    net = nn.Conv2d(1, 1, 3, padding=1, **setting)
+    record = d2lrec.into_record(nn.Conv2d(1, 1, 3))
+    assert d2lrec.plan_load(net, record).differences() == []
+    attention = nn.MultiheadAttention(2, 1, add_zero_attn=bool(setting))
+    record = d2lrec.into_record(nn.MultiheadAttention(2, 1))
+    assert d2lrec.plan_load(attention, record).differences() == []
+
+
+@pytest.mark.parametrize("kind", [nn.Linear, torch.optim.SGD, Progress, int])
+def test_a_class_is_no_object(kind):
+    what = f"the class {kind.__name__} found, an object expected. Pass an instance of "
+    what += f"it: {kind.__name__}(...)."
+    data = BINARY().record({"a": 1})
+    calls = {
+        "a": lambda: BINARY().record({"a": kind}),
+        "": lambda: BINARY().load(data, like=kind),
+        "b": lambda: BINARY().load(data, like={"b": kind}),
+    }
+    for path, call in calls.items():
+        with pytest.raises(Unrecordable) as caught:
+            call()
+        assert str(caught.value) == (f"{path}: {what}" if path else what)
+    for call in (d2lrec.into_record, lambda kind: d2lrec.load_record(kind, {})):
+        with pytest.raises(Unrecordable) as caught:
+            call(kind)
+        assert str(caught.value) == what

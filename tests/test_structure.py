@@ -34,6 +34,10 @@ from d2lrec.structure import (
 )
 
 BINARY = d2lrec.BinBytesRecorder()
+A_TYPE = (
+    "a type of d2lrec.structure expected. "
+    "Use U64, I64, F32, STRING, TENSOR, PARAM, Struct(...) or another."
+)
 
 
 class Holder(nn.Module):
@@ -210,6 +214,73 @@ def test_fields_named_by_a_mapping():
     assert activation.variants[0] == ("Relu", CONSTANT)
 
 
+def test_an_option_of_what_no_record_keeps():
+    """A field of type Option<Tensor>: Burn 0.21.0 wrote `01 00`, and `00` for None."""
+    fields = {"table": ("table", Option(CONSTANT))}
+    full, empty = Holder(fields, table=torch.ones(3)), Holder(fields, table=None)
+    assert BINARY.record(full)[-2:] == b"\1\0"
+    data = BINARY.record(empty)
+    assert data == BINARY.record(full)[:-2] + b"\0"
+    for net in (full, empty):
+        for like in (full, empty):
+            record = BINARY.load(BINARY.record(net), like=like)
+            assert BINARY.record(record) == BINARY.record(net)
+            assert d2lrec.load_record(like, record) is like
+
+
+PAIR = "PyTorch's name and a type expected, either of which may be None."
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            "fc",
+            "net: __record_fields__ is 'fc', names in the order of Burn's struct "
+            'expected. Write it as a tuple: ("fc", "classes").',
+        ),
+        (
+            3,
+            "net: __record_fields__ is 3, names in the order of Burn's struct "
+            'expected. Write it as a tuple: ("fc", "classes").',
+        ),
+        (
+            (7,),
+            "net: __record_fields__ names 7, a string expected. "
+            "Use the field's name in Rust.",
+        ),
+        (
+            {"fc": "fc"},
+            f"net: __record_fields__ has 'fc' for fc, {PAIR} Write (\"fc\", None).",
+        ),
+        (
+            {"fc": ("fc", None, 3)},
+            "net: __record_fields__ has ('fc', None, 3) for fc, "
+            f'{PAIR} Write ("fc", None).',
+        ),
+        (
+            {"fc": (3, None)},
+            f'net: __record_fields__ has (3, None) for fc, {PAIR} Write ("fc", None).',
+        ),
+        ({"fc": ("fc", 3)}, f"net.fc: 3 found, {A_TYPE}"),
+        ({"fc": ("fc", int)}, f"net.fc: the class int found, {A_TYPE}"),
+    ],
+    ids=str,
+)
+def test_fields_that_are_none(fields, message):
+    net = nn.ModuleDict({"net": Holder(fields, fc=nn.Linear(1, 1))})
+    for call in (BINARY.record, lambda net: BINARY.load(b"", like=net)):
+        with pytest.raises(Unrecordable) as caught:
+            call(net)
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("empty", [None, {"fc": None}])
+def test_fields_of_which_nothing_is_said(empty):
+    net = Holder(empty, fc=nn.Linear(1, 1))
+    assert structure_like(net) == Struct(fc=LINEAR)
+
+
 def test_an_option_that_holds_nothing_today():
     fields = {"spare": ("spare", Option(LINEAR)), "fc": ("fc", None)}
     net = Holder(fields, spare=None, fc=nn.Linear(1, 1))
@@ -310,3 +381,42 @@ def test_structures_are_equal_by_what_they_say():
     assert Struct(a=U64, b=F32) != Struct(b=F32, a=U64)
     assert Struct(a=U64) != Enum(a=U64)
     assert s.Array(U64, 2) == Tuple(U64, U64)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Struct(a=int), f"a: the class int found, {A_TYPE}"),
+        (lambda: Struct({"b": "u64"}), f"b: 'u64' found, {A_TYPE}"),
+        (lambda: Struct(a=None), f"a: None found, {A_TYPE}"),
+        (lambda: Enum(A=nn.Linear), f"A: the class Linear found, {A_TYPE}"),
+        (lambda: Option(Struct), f"the class Struct found, {A_TYPE}"),
+        (lambda: Vec(3), f"3 found, {A_TYPE}"),
+        (lambda: Map(str), f"the class str found, {A_TYPE}"),
+        (lambda: Tuple(U64, float), f"1: the class float found, {A_TYPE}"),
+        (lambda: s.Array(2, U64), f"2 found, {A_TYPE}"),
+        (
+            lambda: s.Array(U64, -1),
+            "-1 found, the number of an array's items expected. "
+            "Write Array(U64, 2) for [usize; 2].",
+        ),
+        (
+            lambda: s.Array(U64, "2"),
+            "'2' found, the number of an array's items expected. "
+            "Write Array(U64, 2) for [usize; 2].",
+        ),
+        (
+            lambda: Struct(U64),
+            "a Leaf found, names and their types expected. "
+            "Write it as Struct(step=U64, loss=F32).",
+        ),
+        (
+            lambda: Enum({1: U64}),
+            "the name 1 is no string. Use the field's name in Rust.",
+        ),
+    ],
+)
+def test_what_is_no_structure_is_refused_where_it_is_written(make, message):
+    with pytest.raises(Unrecordable) as caught:
+        make()
+    assert str(caught.value) == message

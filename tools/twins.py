@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from d2lrec.layers import LAYERS, Activation, Child, Weight
+from d2lrec.layer_fields import Activation, Child, Unstored, Weight
+from d2lrec.layers import LAYERS
 
 WORDS = {
     "en": {
@@ -22,6 +23,7 @@ WORDS = {
         "transposed": "{}, transposed",
         "part": "{}, part {} of {}",
         "optional": "{}, or none",
+        "none": "none",
         "child": "{}, {}",
         "enum": "the variant {}",
         "norm_first": "{}; with {} {}",
@@ -34,6 +36,7 @@ WORDS = {
         "transposed": "{}，转置",
         "part": "{0}，{2}份中的第{1}份",
         "optional": "{}，可以没有",
+        "none": "无",
         "child": "{}，即{}",
         "enum": "变体{}",
         "norm_first": "{}；设了{}时是{}",
@@ -62,6 +65,7 @@ SAMPLES: dict[type[nn.Module], Sample] = {
         for d in _DIMENSIONS
     },
     **{getattr(nn, f"BatchNorm{d}d"): Sample("BatchNorm", (2,)) for d in _DIMENSIONS},
+    nn.SyncBatchNorm: Sample("BatchNorm", (2,)),
     nn.LayerNorm: Sample("LayerNorm", (2,)),
     nn.GroupNorm: Sample("GroupNorm", (2, 4)),
     **{
@@ -78,6 +82,9 @@ SAMPLES: dict[type[nn.Module], Sample] = {
     nn.TransformerDecoderLayer: Sample("TransformerDecoderLayer", (4, 2)),
     nn.TransformerEncoder: Sample("TransformerEncoder", (2,)),
     nn.TransformerDecoder: Sample("TransformerDecoder", (2,)),
+    nn.CrossEntropyLoss: Sample("CrossEntropyLoss", ()),
+    nn.BCELoss: Sample("BinaryCrossEntropyLoss", ()),
+    nn.BCEWithLogitsLoss: Sample("BinaryCrossEntropyLoss", ()),
 }
 _INNER = {
     nn.TransformerEncoder: nn.TransformerEncoderLayer,
@@ -111,9 +118,9 @@ def flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def is_simple(kind: type[nn.Module]) -> bool:
-    """Whether a layer has parameters of its own only, each of them whole."""
+    """Whether a layer has tensors of its own only, each of them whole."""
     fields = list(flat(row_of(make(kind))))
-    plain = all(what is None or isinstance(what, Weight) for _, what in fields)
+    plain = all(isinstance(what, Weight | Unstored | None) for _, what in fields)
     return plain and all("." not in name for name, _ in fields)
 
 
@@ -128,7 +135,8 @@ def layers(lang: str) -> str:
         cell = "<br>".join(
             _renamed(name, _weight(module, what, words)) for name, what in weights
         )
-        key = cell, codes([n for n, x in fields.items() if x is None], " ")
+        others = [n for n, x in fields.items() if not isinstance(x, Weight)]
+        key = cell or words["none"], codes(others, " ")
         names, twins = rows.setdefault(key, ([], []))
         names.append(kind.__name__)
         twins += [SAMPLES[kind].burn] * (SAMPLES[kind].burn not in twins)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from d2lrec.record import Unit
+
 if TYPE_CHECKING:
     from d2lrec.inspection.arrays import Statistics
 
@@ -62,4 +64,4 @@ def plain(value: Any) -> Any:
         return [plain(x) for x in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
-    return value
+    return None if isinstance(value, Unit) else value

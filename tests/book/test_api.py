@@ -114,6 +114,30 @@ def test_the_examples_read_what_burn_wrote() -> None:
     d2lrec.load_record(nn.Linear(2, 3), record)
 
 
+def test_the_encodings_of_the_page_are_those_of_burn() -> None:
+    made = run("layers", "en")
+    positional, rotary = made["PositionalEncoding"](), made["RotaryEncoding"]()
+    # Written by Burn 0.21.0, and the numbers of its own tests (pos_encoding.rs,
+    # rope_encoding.rs).
+    text = {
+        positional: b"\x83\xa9sinusoids\xc0\xb1max_sequence_size\xc0"
+        b"\xadmax_timescale\xc0",
+        rotary: b"\x83\xacfreq_complex\xc0\xa5theta\xc0\xacstart_offset\xc0",
+    }
+    for net, fields in text.items():
+        packed = d2lrec.NamedMpkBytesRecorder().record(net)
+        assert packed.endswith(b"\xa4item" + fields + b"\xa2_b\x90")
+        data = d2lrec.BinBytesRecorder().record(net)
+        assert data.endswith(b"FullPrecisionSettings\0\0\0")
+        d2lrec.load_record(net, d2lrec.BinBytesRecorder().load(data, like=net))
+    row = torch.tensor([0.90930, -0.41615, 0.09270, 0.99569, 0.00431, 0.99999])
+    found = positional(torch.zeros(2, 3, 6))
+    assert torch.allclose(found[1, 2], row, atol=1e-5)
+    row = torch.tensor([-4.7567, 18.5034, 14.8393, 16.1492])
+    found = rotary(torch.arange(1.0, 17.0).reshape(2, 2, 4))
+    assert torch.allclose(found[1, 1], row, atol=1e-4)
+
+
 def test_a_page_has_the_same_code_in_both_languages() -> None:
     for name in ("api", "layers"):
         for pair in read_chapter(CHAPTERS / f"{name}.md").pairs:

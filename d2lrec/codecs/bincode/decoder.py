@@ -8,9 +8,10 @@ from typing import Any
 from d2lrec.codecs.reader import Reader
 from d2lrec.dialect import BURN_0_21
 from d2lrec.payload import Source
-from d2lrec.record import Float32, Param, Record, recognize
+from d2lrec.record import SOME, Float32, Param, Record, recognize
 from d2lrec.structure import (
     BOOL,
+    CONSTANT,
     PARAM,
     STRING,
     TENSOR,
@@ -63,7 +64,10 @@ class Decoder(Reader):
         if isinstance(kind, Leaf):
             return self.leaf(kind)
         if isinstance(kind, Option):
-            return self.value(kind.some) if self.flag("an Option") else None
+            if not self.flag("an Option"):
+                return None
+            value = self.value(kind.some)
+            return SOME if kind.some == CONSTANT else value
         if isinstance(kind, Struct):
             record = Record((name, self.entry(name, x)) for name, x in kind.fields)
             record.structure = kind

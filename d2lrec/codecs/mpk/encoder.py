@@ -17,6 +17,7 @@ from d2lrec.record import (
     Record,
     RecordList,
     RecordTuple,
+    SomeConstant,
     TensorData,
     Unit,
 )
@@ -86,6 +87,10 @@ class _Encoder:
     def constant(self, value: bool | None) -> None:
         """Write None, False or True: `c0`, `c2`, `c3`."""
         self.head.append({None: 0xC0, False: 0xC2, True: 0xC3}[value])
+
+    def some(self, _: SomeConstant) -> None:
+        """Write a value that no record keeps: `c0`, like None."""
+        self.head.append(0xC0)
 
     def unit(self, _: Unit) -> None:
         """Write a unit struct: `90`."""
@@ -234,4 +239,5 @@ _WRITERS: dict[type, Callable[[_Encoder, Any], None]] = {
     Param: _Encoder.param,
     TensorData: _Encoder.tensor,
     Unit: _Encoder.unit,
+    SomeConstant: _Encoder.some,
 }

@@ -29,9 +29,11 @@ fn main() -> Outcome {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["write", dir] => write(dir.as_ref(), Values::random(0)),
-        ["write", dir, "--seed", seed] => write(dir.as_ref(), Values::random(seed.parse()?)),
-        ["golden", dir] => write(dir.as_ref(), Values::golden()),
+        ["write", dir] => write(dir.as_ref(), all_cases(), Values::random(0)),
+        ["write", dir, "--seed", seed] => {
+            write(dir.as_ref(), all_cases(), Values::random(seed.parse()?))
+        }
+        ["golden", dir] => write(dir.as_ref(), cases(), Values::golden()),
         ["read", dir] => read(dir.as_ref()),
         _ => Err("usage: live-burn write DIR [--seed N] | golden DIR | read DIR".into()),
     }
@@ -45,9 +47,14 @@ fn cases() -> Vec<Box<dyn Case>> {
         .collect()
 }
 
-fn write(dir: &Path, mut values: Values) -> Outcome {
+/// Those, and the ones without golden files.
+fn all_cases() -> Vec<Box<dyn Case>> {
+    [cases(), layers::unkept()].into_iter().flatten().collect()
+}
+
+fn write(dir: &Path, cases: Vec<Box<dyn Case>>, mut values: Values) -> Outcome {
     let mut lines = Vec::new();
-    for case in cases() {
+    for case in cases {
         let folder = dir.join(case.name());
         fs::create_dir_all(&folder)?;
         let expected = case.write(&folder, &mut values)?;
@@ -63,7 +70,7 @@ fn write(dir: &Path, mut values: Values) -> Outcome {
 fn read(dir: &Path) -> Outcome {
     // A record of another shape makes Burn panic; the line that we print says it all.
     std::panic::set_hook(Box::new(|_| {}));
-    let cases = cases();
+    let cases = all_cases();
     let jobs: Vec<Value> = serde_json::from_str(&fs::read_to_string(dir.join("jobs.json"))?)?;
     for job in jobs {
         let job = Job::new(dir, job);

@@ -6,10 +6,12 @@ use std::marker::PhantomData;
 use burn::module::Ignored;
 use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::loss::*;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{
     BatchNorm, BatchNormConfig, Dropout, DropoutConfig, LayerNorm, LayerNormConfig, Linear,
-    LinearConfig, Relu,
+    LinearConfig, PositionalEncoding, PositionalEncodingConfig, Relu, RotaryEncoding,
+    RotaryEncodingConfig,
 };
 use burn::record::Record;
 use burn::tensor::backend::Backend;
@@ -181,6 +183,74 @@ impl<B: Backend> Zoo<B> {
             phantom: PhantomData,
             empty: vec![],
         }
+    }
+}
+
+/// The losses: those that can hold tensors are structs, the others nothing.
+#[derive(Module, Debug)]
+pub struct Losses<B: Backend> {
+    fc: Linear<B>,
+    cross_entropy: CrossEntropyLoss<B>,
+    weighted: CrossEntropyLoss<B>,
+    binary: BinaryCrossEntropyLoss<B>,
+    weighted_binary: BinaryCrossEntropyLoss<B>,
+    mse: MseLoss,
+    lp: LpLoss,
+    huber: HuberLoss,
+    smooth_l1: SmoothL1Loss,
+    kl_div: KLDivLoss,
+    poisson: PoissonNllLoss,
+    cosine: CosineEmbeddingLoss,
+    ctc: CTCLoss,
+}
+
+impl<B: Backend> Losses<B> {
+    pub fn new(device: &B::Device) -> Self {
+        let weights = Some(vec![1.0, 2.0, 0.5]);
+        let cross_entropy = CrossEntropyLossConfig::new();
+        let binary = BinaryCrossEntropyLossConfig::new();
+        Self {
+            fc: LinearConfig::new(2, 3).init(device),
+            cross_entropy: cross_entropy.init(device),
+            weighted: cross_entropy.with_weights(weights.clone()).init(device),
+            binary: binary.init(device),
+            weighted_binary: binary.with_weights(weights).init(device),
+            mse: MseLoss::new(),
+            lp: LpLossConfig::l1(),
+            huber: HuberLossConfig::new(1.0).init(),
+            smooth_l1: SmoothL1LossConfig::new().init(),
+            kl_div: KLDivLossConfig::new().init(),
+            poisson: PoissonNllLossConfig::new().init(),
+            cosine: CosineEmbeddingLossConfig::new().init(),
+            ctc: CTCLossConfig::new().init(),
+        }
+    }
+}
+
+/// Tables that are computed and not stored, and one that may be missing.
+#[derive(Module, Debug)]
+pub struct Encodings<B: Backend> {
+    fc: Linear<B>,
+    positional: PositionalEncoding<B>,
+    rotary: RotaryEncoding<B>,
+    some: Option<Tensor<B, 1>>,
+    none: Option<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Encodings<B> {
+    pub fn new(device: &B::Device) -> Self {
+        Self {
+            fc: LinearConfig::new(2, 4).init(device),
+            positional: PositionalEncodingConfig::new(4).init(device),
+            rotary: RotaryEncodingConfig::new(6, 4).init(device),
+            some: Some(Tensor::ones([3], device)),
+            none: None,
+        }
+    }
+
+    pub fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        self.rotary
+            .forward(self.positional.forward(self.fc.forward(x)))
     }
 }
 
