@@ -49,9 +49,9 @@ MEANING = {
     "size": "bytes, for each byte of the tensors in memory",
     "save": "time of a save into a file, for each unit of time of torch.save",
     "load": "time of a load into a module, for each unit of time of torch.load",
-    "how": "medians of rounds in which all take turns, of one thread's processor time;"
-    " the files lie in memory where the system has such a folder, and nobody waits for"
-    " a disk (durable=False)",
+    "how": "medians of rounds in which all take turns, of processor time, torch with"
+    " one thread; the files lie in memory where the system has such a folder, and"
+    " nobody waits for a disk (durable=False)",
 }
 
 

@@ -142,14 +142,15 @@ def _load(plan: LoadPlan) -> list[Loss]:
 
 def _finish(plan: LoadPlan) -> None:
     """Give the parameters their ids, and norms a count of 0 batches."""
-    owner = None
+    owner, ids = None, dict[str, str]()
     for _, place, record, _ in plan.steps:
-        if isinstance(record, Param):
-            place.owner.__dict__.setdefault(IDS, {})[place.field] = record.id
         if place.owner is not owner:
             owner = place.owner
+            ids = owner.__dict__.setdefault(IDS, {})
             if isinstance(owner, _BatchNorm) and owner.num_batches_tracked is not None:
                 owner.num_batches_tracked.zero_()  # a record does not count them
+        if isinstance(record, Param):
+            ids[place.field] = record.id
 
 
 def _materialize(
