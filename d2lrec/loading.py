@@ -157,9 +157,12 @@ def _materialize(
     module: nn.Module, plan: LoadPlan, device: torch.device | str | None
 ) -> list[tuple[Tensor, Tensor]]:
     """Give memory to tensors on the meta device; return pairs to swap back."""
-    parts = [(part._parameters, part._buffers) for part in module.modules()]
-    tensors = (tensor for pair in parts for own in pair for tensor in own.values())
-    if not any(tensor is not None and tensor.is_meta for tensor in tensors):
+    if not any(
+        tensor is not None and tensor.is_meta
+        for part in module.modules()
+        for own in (part._parameters, part._buffers)
+        for tensor in own.values()
+    ):
         return []
     named = [*module.named_parameters(), *module.named_buffers()]
     meta = {name: tensor for name, tensor in named if tensor.is_meta}

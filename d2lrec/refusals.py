@@ -85,7 +85,7 @@ def refuse(module: nn.Module, path: Path) -> None:
     elif parametrize.is_parametrized(module):
         what = f"this {kind} is parametrized."
         what += " Call torch.nn.utils.parametrize.remove_parametrizations first."
-    elif any(nn.parameter.is_lazy(tensor) for tensor in own):
+    elif any(map(nn.parameter.is_lazy, {type(x): x for x in own}.values())):
         what = f"this {kind} has no shape yet. Run the model once."
     elif type(module).get_extra_state is not nn.Module.get_extra_state:
         what = f"this {kind} has an extra state, which is no tensor."

@@ -122,11 +122,9 @@ class ParamReader(Reader):
             mark, name, id_mark, id, size = found.groups()
             begin = found.end()
             end = begin + count
+            if size != expected or not window.startswith(tail, end):
+                return
             if mark != _MARKS[len(name)] or id_mark != _MARKS[len(id)]:
-                return
-            if size != expected:
-                return
-            if not window.startswith(tail, end):
                 return
             span = Span(source, base + begin, count, window[begin:end])
             data = TensorData(span, shape, dtype)
