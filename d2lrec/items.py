@@ -289,6 +289,7 @@ def loaded(
     """
 
     def read(data: TensorData, path: Path) -> torch.Tensor:
+        """Read one tensor."""
         return StoredTensor(data, settings, tuple(path)).load(device, mapped=mapped)
 
     return from_tree(tree, read)

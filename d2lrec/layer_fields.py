@@ -90,7 +90,8 @@ def weight_part(attribute: str, index: int, parts: int) -> Weight:
     """
 
     def view(tensor: Tensor) -> Tensor:
-        return tensor.detach().chunk(parts)[index].t()
+        """View the part, transposed."""
+        return transposed(tensor.chunk(parts)[index])
 
     return Weight(attribute, view, part=index)
 
@@ -105,6 +106,7 @@ def bias_part(attribute: str, index: int, parts: int) -> Weight:
     """
 
     def view(tensor: Tensor) -> Tensor:
+        """View the part."""
         return tensor.detach().chunk(parts)[index]
 
     return Weight(attribute, view, optional=True, part=index)
